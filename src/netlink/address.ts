@@ -1,0 +1,91 @@
+/** IP addresses on links (rtnetlink(7), RTM_*ADDR). */
+
+import { formatIp, parseIp, type Prefix } from "../base/ip.ts";
+import { AttrWriter, readAttrs, readU32 } from "./wire/attrs.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  IFA_ADDRESS,
+  IFA_F_DADFAILED,
+  IFA_F_NODAD,
+  IFA_F_TENTATIVE,
+  IFA_FLAGS,
+  IFA_LOCAL,
+  NLM_F_ACK,
+  NLM_F_CREATE,
+  NLM_F_DUMP,
+  NLM_F_REPLACE,
+  NLM_F_REQUEST,
+  RTM_GETADDR,
+  RTM_NEWADDR,
+} from "./wire/constants.ts";
+import type { Request } from "./wire/message.ts";
+
+const IFADDR_LENGTH = 8;
+
+export interface AddressInfo extends Prefix {
+  readonly index: number;
+  /** Duplicate address detection still runs: the address cannot be used as a source yet. */
+  readonly tentative: boolean;
+  /** Duplicate address detection found another owner. */
+  readonly duplicate: boolean;
+}
+
+/** struct ifaddrmsg: family, prefix length, flags, scope, index. */
+function encodeIfaddr(family: number, length: number, index: number): Uint8Array {
+  const bytes = new Uint8Array(IFADDR_LENGTH);
+  bytes[0] = family;
+  bytes[1] = length;
+  new DataView(bytes.buffer).setUint32(4, index, true);
+  return bytes;
+}
+
+/**
+ * `ip addr replace ADDRESS/LENGTH dev INDEX nodad`. Duplicate detection is left out because the
+ * address was handed out by an IPAM plugin and the workload wants to use it at once.
+ */
+export function setAddress(index: number, prefix: Prefix): Request {
+  const bytes = parseIp(prefix.address);
+  const family = bytes.length === 4 ? AF_INET : AF_INET6;
+  const writer = new AttrWriter().raw(encodeIfaddr(family, prefix.length, index))
+    .bytes(IFA_LOCAL, bytes)
+    .bytes(IFA_ADDRESS, bytes);
+  if (family === AF_INET6) writer.u32(IFA_FLAGS, IFA_F_NODAD);
+  return {
+    type: RTM_NEWADDR,
+    flags: NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE,
+    payload: writer.finish(),
+    summary: `set address ${prefix.address}/${prefix.length} on link #${index}`,
+  };
+}
+
+/** `ip addr show` of one family, or of both. */
+export function dumpAddresses(family: "ipv4" | "ipv6" | "any" = "any"): Request {
+  const code = family === "ipv4" ? AF_INET : family === "ipv6" ? AF_INET6 : 0;
+  return {
+    type: RTM_GETADDR,
+    flags: NLM_F_REQUEST | NLM_F_DUMP,
+    payload: encodeIfaddr(code, 0, 0),
+    summary: "list addresses",
+  };
+}
+
+/** Decodes the payload of an RTM_NEWADDR or RTM_DELADDR message. */
+export function decodeAddress(payload: Uint8Array): AddressInfo {
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+  let flags = payload[2]!;
+  let address = "";
+  let local: string | undefined;
+  for (const { type, value } of readAttrs(payload.subarray(IFADDR_LENGTH))) {
+    if (type === IFA_ADDRESS) address = formatIp(value);
+    else if (type === IFA_LOCAL) local = formatIp(value);
+    else if (type === IFA_FLAGS) flags = readU32(value);
+  }
+  return {
+    index: view.getUint32(4, true),
+    address: local ?? address,
+    length: payload[1]!,
+    tentative: (flags & IFA_F_TENTATIVE) !== 0,
+    duplicate: (flags & IFA_F_DADFAILED) !== 0,
+  };
+}

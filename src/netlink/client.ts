@@ -1,0 +1,140 @@
+/** Request and answer over a netlink socket. */
+
+import { NetlinkError } from "./errors.ts";
+import {
+  NLM_F_DUMP,
+  NLM_F_DUMP_INTR,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  NLMSG_OVERRUN,
+} from "./wire/constants.ts";
+import {
+  type Acknowledgement,
+  decodeAcknowledgement,
+  decodeMessages,
+  encodeMessages,
+  type Message,
+  type Request,
+} from "./wire/message.ts";
+
+/**
+ * A netlink socket, bound to the namespace in which it was opened. Both calls are synchronous: the
+ * kernel carries rtnetlink requests out inside `send`, so that answers are there when it returns.
+ */
+export interface Transport extends Disposable {
+  /** Sends one datagram, which may hold several messages. */
+  send(datagram: Uint8Array): void;
+  /** The next datagram, valid until the next call. */
+  receive(): Uint8Array;
+}
+
+/** How often a dump that the kernel marked as inconsistent is repeated. */
+const DUMP_ATTEMPTS = 30;
+
+/** Acknowledgements are queued on the socket before they are read: more per send would overrun it. */
+const MESSAGES_PER_SEND = 64;
+
+/** One socket in one namespace, one request after the other. */
+export class NetlinkClient implements Disposable {
+  readonly #transport: Transport;
+  #sequence = 1;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  /**
+   * Sends requests that are answered by acknowledgements only, together.
+   *
+   * The kernel carries all of them out, in order, whether or not an earlier one fails.
+   * Throws the `NetlinkError` of the first that failed.
+   */
+  execute(requests: readonly Request[]): void {
+    for (const [at, ack] of this.tryExecute(requests).entries()) {
+      if (ack.errno === 0) continue;
+      throw new NetlinkError(requests[at]!.summary, ack.errno, ack.text, at);
+    }
+  }
+
+  /** As `execute`, giving each request's outcome instead of throwing. */
+  tryExecute(requests: readonly Request[]): Acknowledgement[] {
+    const results: Acknowledgement[] = [];
+    for (let start = 0; start < requests.length; start += MESSAGES_PER_SEND) {
+      const chunk = requests.slice(start, start + MESSAGES_PER_SEND);
+      const first = this.#send(chunk);
+      const acks: Acknowledgement[] = [];
+      let open = chunk.length;
+      while (open > 0) {
+        for (const message of decodeMessages(this.#transport.receive())) {
+          const at = message.sequence - first;
+          if (message.type !== NLMSG_ERROR || at < 0 || at >= chunk.length) continue;
+          acks[at] = decodeAcknowledgement(message);
+          open--;
+        }
+      }
+      results.push(...acks);
+    }
+    return results;
+  }
+
+  /** The single answer to `request`, decoded. Throws `NetlinkError` ("ENODEV" for a link not there). */
+  get<T>(request: Request, decode: (payload: Uint8Array) => T): T {
+    const sequence = this.#send([request]);
+    for (;;) {
+      for (const message of decodeMessages(this.#transport.receive())) {
+        if (message.sequence !== sequence) continue;
+        if (message.type === NLMSG_ERROR) {
+          const ack = decodeAcknowledgement(message);
+          throw new NetlinkError(request.summary, ack.errno, ack.text);
+        }
+        return decode(message.payload);
+      }
+    }
+  }
+
+  /** All answers to a dump, decoded; repeated when the kernel says that the table changed meanwhile. */
+  dump<T>(request: Request, decode: (payload: Uint8Array) => T): T[] {
+    for (let attempt = 1;; attempt++) {
+      const { items, interrupted } = this.#dumpOnce(request, decode);
+      if (!interrupted || attempt >= DUMP_ATTEMPTS) return items;
+    }
+  }
+
+  #dumpOnce<T>(request: Request, decode: (payload: Uint8Array) => T) {
+    const sequence = this.#send([{ ...request, flags: request.flags | NLM_F_DUMP }]);
+    const items: T[] = [];
+    let interrupted = false;
+    for (;;) {
+      for (const message of decodeMessages(this.#transport.receive())) {
+        if (message.sequence !== sequence) continue;
+        if ((message.flags & NLM_F_DUMP_INTR) !== 0) interrupted = true;
+        if (message.type === NLMSG_DONE) return this.#doneOf(request, message, items, interrupted);
+        if (message.type === NLMSG_OVERRUN) interrupted = true;
+        else if (message.type === NLMSG_ERROR) {
+          const ack = decodeAcknowledgement(message);
+          throw new NetlinkError(request.summary, ack.errno, ack.text);
+        } else items.push(decode(message.payload));
+      }
+    }
+  }
+
+  /** A dump can still fail at its end: NLMSG_DONE carries a negative errno then. */
+  #doneOf<T>(request: Request, message: Message, items: T[], interrupted: boolean) {
+    const { payload } = message;
+    const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+    const errno = payload.length >= 4 ? -view.getInt32(0, true) : 0;
+    if (errno > 0) throw new NetlinkError(request.summary, errno, undefined);
+    return { items, interrupted };
+  }
+
+  #send(requests: readonly Request[]): number {
+    const first = this.#sequence;
+    this.#sequence = (this.#sequence + requests.length) % 0x7fff_0000 + 1;
+    this.#transport.send(encodeMessages(requests, first));
+    return first;
+  }
+
+  [Symbol.dispose](): void {
+    this.#transport[Symbol.dispose]();
+  }
+}

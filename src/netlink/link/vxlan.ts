@@ -1,0 +1,98 @@
+/** Attributes of a VXLAN device (RFC 7348; linux/if_link.h, IFLA_VXLAN_*). */
+
+import { formatIp, parseIp } from "../../base/ip.ts";
+import { type AttrWriter, readAttrs, readBe16, readU32, readU8 } from "../wire/attrs.ts";
+import {
+  IFLA_VXLAN_AGEING,
+  IFLA_VXLAN_COLLECT_METADATA,
+  IFLA_VXLAN_GROUP,
+  IFLA_VXLAN_GROUP6,
+  IFLA_VXLAN_ID,
+  IFLA_VXLAN_LEARNING,
+  IFLA_VXLAN_LINK,
+  IFLA_VXLAN_PORT,
+  IFLA_VXLAN_TTL,
+} from "../wire/constants.ts";
+
+export interface VxlanAttrs {
+  readonly kind: "vxlan";
+  readonly vni: number;
+  /** Multicast group or sole peer; absent for a device that is fed by its forwarding table. */
+  readonly group?: string;
+  /** Index of the underlay device in the namespace where the VXLAN was created. */
+  readonly underlayIndex?: number;
+  /** UDP destination port. */
+  readonly port: number;
+  /** Hop limit of the outer header; 0 means the kernel's choice. */
+  readonly hopLimit: number;
+  readonly learning: boolean;
+  /** Seconds until a learned peer is forgotten. */
+  readonly ageingSeconds: number;
+  /** Made with `external`: owns its UDP port for every VNI. Only ever read. */
+  readonly external?: boolean;
+}
+
+/** `… type vxlan id 222 group ff02::14 dev eth1 dstport 4789 ttl 1 ageing 300` */
+export function encodeVxlan(writer: AttrWriter, attrs: Omit<VxlanAttrs, "kind">): void {
+  writer.u32(IFLA_VXLAN_ID, attrs.vni);
+  if (attrs.group !== undefined) {
+    const group = parseIp(attrs.group);
+    writer.bytes(group.length === 4 ? IFLA_VXLAN_GROUP : IFLA_VXLAN_GROUP6, group);
+  }
+  if (attrs.underlayIndex !== undefined) writer.u32(IFLA_VXLAN_LINK, attrs.underlayIndex);
+  writer.u8(IFLA_VXLAN_TTL, attrs.hopLimit)
+    .u8(IFLA_VXLAN_LEARNING, attrs.learning ? 1 : 0)
+    .u32(IFLA_VXLAN_AGEING, attrs.ageingSeconds)
+    .be16(IFLA_VXLAN_PORT, attrs.port);
+}
+
+export function decodeVxlan(data: Uint8Array): VxlanAttrs {
+  let vni = 0;
+  let group: string | undefined;
+  let underlayIndex: number | undefined;
+  let port = 0;
+  let hopLimit = 0;
+  let learning = false;
+  let ageingSeconds = 0;
+  let external = false;
+  for (const { type, value } of readAttrs(data)) {
+    switch (type) {
+      case IFLA_VXLAN_ID:
+        vni = readU32(value);
+        break;
+      case IFLA_VXLAN_GROUP:
+      case IFLA_VXLAN_GROUP6:
+        group = formatIp(value);
+        break;
+      case IFLA_VXLAN_LINK:
+        underlayIndex = readU32(value);
+        break;
+      case IFLA_VXLAN_PORT:
+        port = readBe16(value);
+        break;
+      case IFLA_VXLAN_TTL:
+        hopLimit = readU8(value);
+        break;
+      case IFLA_VXLAN_LEARNING:
+        learning = readU8(value) !== 0;
+        break;
+      case IFLA_VXLAN_AGEING:
+        ageingSeconds = readU32(value);
+        break;
+      case IFLA_VXLAN_COLLECT_METADATA:
+        external = readU8(value) !== 0;
+        break;
+    }
+  }
+  return {
+    kind: "vxlan",
+    vni,
+    ...(group === undefined ? {} : { group }),
+    ...(underlayIndex === undefined ? {} : { underlayIndex }),
+    port,
+    hopLimit,
+    learning,
+    ageingSeconds,
+    ...(external ? { external } : {}),
+  };
+}
