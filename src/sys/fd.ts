@@ -1,0 +1,20 @@
+/** Owned file descriptors. */
+
+import { libc } from "./libc.ts";
+import { unwrap } from "./syscall_error.ts";
+
+/** Closes its descriptor when disposed of, once. */
+export class Fd implements Disposable {
+  readonly number: number;
+  #open = true;
+
+  constructor(number: number) {
+    this.number = number;
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#open) return;
+    this.#open = false;
+    unwrap(libc().close(this.number), `close file descriptor ${this.number}`);
+  }
+}

@@ -1,0 +1,75 @@
+/** Netlink sockets for requests (netlink(7)). */
+
+import { EINTR } from "../base/errno.ts";
+import type { Transport } from "../netlink/client.ts";
+import { Fd } from "./fd.ts";
+import { libc } from "./libc.ts";
+import { SyscallError, unwrap } from "./syscall_error.ts";
+
+export const AF_NETLINK = 16;
+export const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
+export const NETLINK_ROUTE = 0;
+export const SOL_NETLINK = 270;
+const NETLINK_CAP_ACK = 10;
+const NETLINK_EXT_ACK = 11;
+const SOL_SOCKET = 1;
+const SO_RCVTIMEO = 20;
+/** An answer is queued before `send` returns; waiting at all means that the kernel gave none. */
+const ANSWER_TIMEOUT_SECONDS = 5n;
+
+/** The kernel fills a dump's datagrams up to this much at most (netlink_dump: 32 KiB). */
+const BUFFER_BYTES = 64 * 1024;
+
+/** Shared by all sockets: every datagram is used up before the next call. */
+let buffer: Uint8Array<ArrayBuffer> | undefined;
+
+/** Opens a socket in the namespace of the calling thread. */
+export function openNetlinkSocket(): Transport {
+  const fd = new Fd(
+    unwrap(libc().socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE), "open a netlink socket"),
+  );
+  setOption(fd, SOL_NETLINK, NETLINK_CAP_ACK, Int32Array.of(1));
+  setOption(fd, SOL_NETLINK, NETLINK_EXT_ACK, Int32Array.of(1));
+  setOption(fd, SOL_SOCKET, SO_RCVTIMEO, BigInt64Array.of(ANSWER_TIMEOUT_SECONDS, 0n));
+  const space = buffer ??= new Uint8Array(BUFFER_BYTES);
+  return {
+    send(datagram) {
+      const bytes = datagram as Uint8Array<ArrayBuffer>;
+      unwrap(
+        retryInterrupted(() => libc().send(fd.number, bytes, BigInt(bytes.length), 0)),
+        "send to netlink",
+      );
+    },
+    receive() {
+      const length = retryInterrupted(() => libc().recv(fd.number, space, BigInt(space.length), 0));
+      return space.subarray(0, unwrap(length, "receive from netlink"));
+    },
+    [Symbol.dispose]: () => fd[Symbol.dispose](),
+  };
+}
+
+export function setOption(
+  fd: Fd,
+  level: number,
+  name: number,
+  value: Int32Array<ArrayBuffer> | BigInt64Array<ArrayBuffer>,
+): void {
+  const bytes = new Uint8Array(value.buffer);
+  unwrap(
+    libc().setsockopt(fd.number, level, name, bytes, bytes.length),
+    `set netlink socket option ${name}`,
+  );
+}
+
+function retryInterrupted(call: () => bigint): bigint {
+  for (;;) {
+    const result = call();
+    if (result >= 0n) return result;
+    try {
+      unwrap(result, "use a netlink socket");
+    } catch (error) {
+      if (error instanceof SyscallError && error.errno === EINTR) continue;
+      throw error;
+    }
+  }
+}
