@@ -63,9 +63,9 @@ export interface Prefix {
 
 /** "192.0.2.7/24" taken apart. Throws `SyntaxError`. */
 export function parsePrefix(text: string): Prefix {
-  const [address = "", length = ""] = text.split("/", 2);
+  const [address = "", length = "", ...rest] = text.split("/");
   const bits = parseIp(address).length * 8;
-  if (!/^\d{1,3}$/.test(length) || Number(length) > bits) {
+  if (rest.length > 0 || !/^(0|[1-9]\d{0,2})$/.test(length) || Number(length) > bits) {
     throw new SyntaxError(`"${text}" is not an address with prefix length like 192.0.2.7/24`);
   }
   return { address, length: Number(length) };

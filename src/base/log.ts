@@ -1,5 +1,7 @@
 /** Structured log: one JSON object per line on standard error. */
 
+import { describe } from "./errors.ts";
+
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -30,7 +32,8 @@ export function createLog(options: LogOptions = {}): Log {
   const now = options.now ?? (() => new Date());
   const write = (at: LogLevel, message: string, fields?: LogFields) => {
     if (ORDER[at] < ORDER[level]) return;
-    sink(JSON.stringify({ time: now(), level: at, msg: message, ...options.fields, ...fields }));
+    const record = { time: now(), level: at, msg: message, ...options.fields, ...fields };
+    sink(JSON.stringify(record, plainValue));
   };
   return {
     debug: (message, fields) => write("debug", message, fields),
@@ -39,4 +42,10 @@ export function createLog(options: LogOptions = {}): Log {
     error: (message, fields) => write("error", message, fields),
     with: (fields) => createLog({ ...options, fields: { ...options.fields, ...fields } }),
   };
+}
+
+/** What JSON would lose (an error becomes `{}`) or refuse (a bigint throws), as text. */
+function plainValue(_key: string, value: unknown): unknown {
+  if (value instanceof Error) return describe(value);
+  return typeof value === "bigint" ? value.toString() : value;
 }

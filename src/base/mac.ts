@@ -1,6 +1,6 @@
 /** Ethernet addresses: text is lower-case hexadecimal with colons, bytes are six. */
 
-const MAC_TEXT = /^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i;
+const MAC_TEXT = /^[0-9a-f]{2}([:-])[0-9a-f]{2}(\1[0-9a-f]{2}){4}$/i;
 
 /** Six bytes of `text` ("02:00:5e:10:00:01", either case, colons or dashes). Throws `SyntaxError`. */
 export function parseMac(text: string): Uint8Array {
