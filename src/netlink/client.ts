@@ -26,6 +26,8 @@ export interface Transport extends Disposable {
   send(datagram: Uint8Array): void;
   /** The next datagram, valid until the next call. */
   receive(): Uint8Array;
+  /** As `send`, on another thread: for requests that keep the kernel busy for long. */
+  sendInBackground(datagram: Uint8Array): Promise<void>;
 }
 
 /** How often a dump that the kernel marked as inconsistent is repeated. */
@@ -56,25 +58,40 @@ export class NetlinkClient implements Disposable {
     }
   }
 
+  /**
+   * As `execute` for one request that takes the kernel long, without holding up the caller: removing
+   * a link ends with a wait for all CPUs (rcu_barrier), about 20 ms. Nothing else may be asked of
+   * this client until it has settled.
+   */
+  async executeInBackground(request: Request): Promise<void> {
+    const sequence = this.#number([request]);
+    await this.#transport.sendInBackground(encodeMessages([request], sequence));
+    const [ack] = this.#acknowledgements(sequence, 1);
+    if (ack!.errno !== 0) throw new NetlinkError(request.summary, ack!.errno, ack!.text);
+  }
+
   /** As `execute`, giving each request's outcome instead of throwing. */
   tryExecute(requests: readonly Request[]): Acknowledgement[] {
     const results: Acknowledgement[] = [];
     for (let start = 0; start < requests.length; start += MESSAGES_PER_SEND) {
       const chunk = requests.slice(start, start + MESSAGES_PER_SEND);
       const first = this.#send(chunk);
-      const acks: Acknowledgement[] = [];
-      let open = chunk.length;
-      while (open > 0) {
-        for (const message of decodeMessages(this.#transport.receive())) {
-          const at = message.sequence - first;
-          if (message.type !== NLMSG_ERROR || at < 0 || at >= chunk.length) continue;
-          acks[at] = decodeAcknowledgement(message);
-          open--;
-        }
-      }
-      results.push(...acks);
+      results.push(...this.#acknowledgements(first, chunk.length));
     }
     return results;
+  }
+
+  #acknowledgements(first: number, count: number): Acknowledgement[] {
+    const acks: Acknowledgement[] = [];
+    for (let open = count; open > 0;) {
+      for (const message of decodeMessages(this.#transport.receive())) {
+        const at = message.sequence - first;
+        if (message.type !== NLMSG_ERROR || at < 0 || at >= count) continue;
+        acks[at] = decodeAcknowledgement(message);
+        open--;
+      }
+    }
+    return acks;
   }
 
   /** The single answer to `request`, decoded. Throws `NetlinkError` ("ENODEV" for a link not there). */
@@ -128,9 +145,15 @@ export class NetlinkClient implements Disposable {
   }
 
   #send(requests: readonly Request[]): number {
-    const first = this.#sequence;
-    this.#sequence = (this.#sequence + requests.length) % 0x7fff_0000 + 1;
+    const first = this.#number(requests);
     this.#transport.send(encodeMessages(requests, first));
+    return first;
+  }
+
+  /** Sequence number of the first of `requests`. */
+  #number(requests: readonly Request[]): number {
+    const first = this.#sequence;
+    this.#sequence = (first + requests.length) % 0x7fff_0000 + 1;
     return first;
   }
 

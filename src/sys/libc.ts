@@ -1,8 +1,8 @@
 /**
  * The C library: the only foreign functions of this program, and the only place that opens it.
  *
- * Everything is synchronous but `poll_async`: a `nonblocking` symbol runs on another thread, where
- * a namespace entered by `setns` would stay behind.
+ * A call that ends in `_async` runs on another thread, whose namespaces are not those entered by
+ * `setns` here: it may only use what is already open.
  */
 
 const SYMBOLS = {
@@ -32,6 +32,13 @@ const SYMBOLS = {
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
   // ssize_t send(int sockfd, const void *buf, size_t len, int flags)
   send: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
+  // the same on a thread of its own
+  send_async: {
+    name: "send",
+    parameters: ["i32", "buffer", "usize", "i32"],
+    result: "isize",
+    nonblocking: true,
+  },
   // ssize_t recv(int sockfd, void *buf, size_t len, int flags)
   recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
   // ssize_t recvmsg(int sockfd, struct msghdr *msg, int flags)

@@ -44,6 +44,12 @@ export function openNetlinkSocket(): Transport {
       const length = retryInterrupted(() => libc().recv(fd.number, space, BigInt(space.length), 0));
       return space.subarray(0, unwrap(length, "receive from netlink"));
     },
+    async sendInBackground(datagram) {
+      const bytes = datagram as Uint8Array<ArrayBuffer>;
+      const sent = await libc().send_async(fd.number, bytes, BigInt(bytes.length), 0);
+      // errno belongs to the other thread and is lost; the kernel's own verdict is in the answer.
+      if (sent < 0n) throw new Error("Cannot send to netlink");
+    },
     [Symbol.dispose]: () => fd[Symbol.dispose](),
   };
 }

@@ -1,0 +1,40 @@
+/** What the rest of the program asks of the kernel. The fake in `tests/support` obeys the same tests. */
+
+import type { ObservedLan } from "../plan/observed.ts";
+import type { NetOp } from "../plan/ops.ts";
+import type { Underlay } from "../plan/wanted.ts";
+import type { IpConfig, RouteConfig } from "../api/agent_protocol.ts";
+
+/** Which parts of a LAN to look at: reading all of a big node for one attachment would be slow. */
+export interface Scope {
+  readonly netnsPath: string;
+  /** Host ends, by name. */
+  readonly hostLinks: readonly string[];
+  /** Namespaces of workloads, by path. */
+  readonly targets: readonly string[];
+}
+
+export interface Kernel {
+  /** Reads the LAN's namespace and the links named. Changes nothing. */
+  observe(scope: Scope): ObservedLan;
+  /** The device as underlay; undefined when it does not exist. */
+  underlay(name: string): Underlay | undefined;
+  /**
+   * Carries the operations out in order, those of one namespace together.
+   * Throws at the first that fails; later ones may have been carried out when they travelled with it.
+   */
+  apply(ops: readonly NetOp[]): Promise<void>;
+  /** Puts addresses and routes on an interface of a workload. */
+  configure(
+    target: string,
+    ifname: string,
+    ips: readonly IpConfig[],
+    routes: readonly RouteConfig[],
+  ): void;
+  /** Which namespace `path` leads to: a text that differs for different ones; undefined if none. */
+  netnsIdentity(path: string): string | undefined;
+  /** Is it the host's own namespace? */
+  isHostNetns(path: string): boolean;
+  /** Id of the namespace in the host's; events carry it. */
+  netnsId(path: string): number | undefined;
+}

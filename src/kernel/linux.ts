@@ -1,0 +1,239 @@
+/** The real kernel. */
+
+import { ENODEV } from "../base/errno.ts";
+import { K8slanError } from "../base/errors.ts";
+import { parseIp, parsePrefix } from "../base/ip.ts";
+import type { IpConfig, RouteConfig } from "../api/agent_protocol.ts";
+import { setAddress } from "../netlink/address.ts";
+import type { NetlinkClient } from "../netlink/client.ts";
+import { NetlinkError } from "../netlink/errors.ts";
+import { deleteLink } from "../netlink/link_request.ts";
+import { assignNamespaceId, decodeNamespaceId, getNamespaceId } from "../netlink/namespace_id.ts";
+import { setRoute } from "../netlink/route.ts";
+import type { Request } from "../netlink/wire/message.ts";
+import { type DeleteLink, HOST, type NetOp, type OwnTap, type Place } from "../plan/ops.ts";
+import type { ObservedLan } from "../plan/observed.ts";
+import type { Underlay } from "../plan/wanted.ts";
+import { openNetlinkSocket } from "../sys/netlink_socket.ts";
+import { homeNetns, openNetns, removeNetns, withNetns } from "../sys/netns.ts";
+import { writeLinkSysctl } from "../sys/sysctl.ts";
+import { readTapDevice, splitDeviceNumber } from "../sys/tap_device.ts";
+import type { Kernel, Scope } from "./kernel.ts";
+import { createLanNetns } from "./lan_netns.ts";
+import { findLink, observeLan } from "./observe.ts";
+import { opRequests } from "./op_request.ts";
+import { type OpenPlace, openPlace, type OpenTransport, Places } from "./places.ts";
+import { readUnderlay } from "./underlay.ts";
+import { vxlanClash } from "./vxlan_clash.ts";
+
+export class LinuxKernel implements Kernel, Disposable {
+  readonly #netnsDir: string;
+  readonly #transport: OpenTransport;
+  readonly #host: OpenPlace;
+  /** Deletions that the kernel has not finished yet, although the links are gone. */
+  readonly #finishing = new Set<Promise<void>>();
+
+  /** `transport` opens a netlink socket in the namespace of the calling thread. */
+  constructor(netnsDir: string, transport: OpenTransport = openNetlinkSocket) {
+    this.#netnsDir = netnsDir;
+    this.#transport = transport;
+    this.#host = openPlace(HOST, transport);
+  }
+
+  observe(scope: Scope): ObservedLan {
+    return observeLan(this.#host.client, scope, this.#transport);
+  }
+
+  underlay(name: string): Underlay | undefined {
+    return readUnderlay(this.#host.client, name);
+  }
+
+  netnsIdentity(path: string): string | undefined {
+    try {
+      using netns = openNetns(path);
+      return netns.identity;
+    } catch {
+      return undefined;
+    }
+  }
+
+  isHostNetns(path: string): boolean {
+    return this.netnsIdentity(path) === homeNetns().identity;
+  }
+
+  netnsId(path: string): number | undefined {
+    using netns = openNetns(path);
+    const known = this.#host.client.get(getNamespaceId(netns.number), decodeNamespaceId);
+    if (known !== undefined) return known;
+    this.#host.client.execute([assignNamespaceId(netns.number)]);
+    return this.#host.client.get(getNamespaceId(netns.number), decodeNamespaceId);
+  }
+
+  async apply(ops: readonly NetOp[]): Promise<void> {
+    using places = new Places(this.#transport);
+    try {
+      for (const run of runs(ops)) {
+        const [first] = run;
+        if (first.op === "delete-link") {
+          await Promise.all(run.map((op) => this.#delete(op as DeleteLink)));
+        } else this.#applyRun(run, places);
+      }
+    } catch (error) {
+      throw vxlanClash(error, ops, this.#netnsDir) ?? error;
+    }
+  }
+
+  /** Collects requests while they go to the same socket, and sends them when one does not. */
+  #applyRun(ops: readonly NetOp[], places: Places): void {
+    let at: Place = HOST;
+    let pending: Request[] = [];
+    const flush = () => {
+      if (pending.length > 0) this.#clientAt(at, places).execute(pending);
+      pending = [];
+    };
+    for (const op of ops) {
+      const placed = opRequests(op, (place) => places.get(place).netns.number);
+      if (placed === undefined) {
+        flush();
+        this.#effect(op, places);
+        continue;
+      }
+      if (placed.at !== at) {
+        flush();
+        at = placed.at;
+      }
+      pending.push(...placed.requests);
+    }
+    flush();
+  }
+
+  #clientAt(place: Place, places: Places): NetlinkClient {
+    return place === HOST ? this.#host.client : places.get(place).client;
+  }
+
+  #effect(op: NetOp, places: Places): void {
+    switch (op.op) {
+      case "create-netns":
+        createLanNetns(op.path, op.mark, this.#transport);
+        // Without an id its events would not reach us.
+        this.#host.client.execute([assignNamespaceId(places.get(op.path).netns.number)]);
+        return;
+      case "delete-netns":
+        places.close(op.path);
+        return removeNetns(op.path);
+      case "isolate-host-end":
+        writeLinkSysctl("ipv6", op.name, "disable_ipv6", 1);
+        return writeLinkSysctl("ipv4", op.name, "rp_filter", 1);
+      case "disable-ipv6":
+        return withNetns(
+          places.get(op.at).netns,
+          () => writeLinkSysctl("ipv6", op.name, "disable_ipv6", 1),
+        );
+      case "own-tap":
+        return ownTap(op, places.get(op.at));
+    }
+  }
+
+  /**
+   * Deletes a link and returns as soon as nobody can find it any more; the kernel goes on for about
+   * 20 ms until it has forgotten it, on a thread of its own. A link that is not there is fine.
+   */
+  async #delete(op: DeleteLink): Promise<void> {
+    const place = openPlace(op.at, this.#transport);
+    const finished = place.client.executeInBackground(deleteLink({ name: op.name })).catch(
+      (error) => {
+        if (!(error instanceof NetlinkError && error.errno === ENODEV)) throw error;
+      },
+    ).finally(() => place[Symbol.dispose]());
+    const settled = finished.then(() => {}, () => {});
+    this.#finishing.add(settled);
+    settled.then(() => this.#finishing.delete(settled));
+    using lookup = openPlace(op.at, this.#transport);
+    let done = false;
+    settled.then(() => done = true);
+    // Each look waits for the kernel's own lock, so this is a handful of turns at most.
+    while (!done && findLink(lookup.client, op.name) !== undefined) {
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    if (done) await finished;
+    else finished.catch(() => {});
+  }
+
+  configure(
+    target: string,
+    ifname: string,
+    ips: readonly IpConfig[],
+    routes: readonly RouteConfig[],
+  ): void {
+    using place = openPlace(target, this.#transport);
+    if (ips.some(({ address }) => parseIp(parsePrefix(address).address).length === 16)) {
+      withNetns(place.netns, () => writeLinkSysctl("ipv6", ifname, "disable_ipv6", 0));
+    }
+    const link = findLink(place.client, ifname);
+    if (link === undefined) {
+      throw new K8slanError("LinkMissing", `There is no interface "${ifname}" in "${target}"`);
+    }
+    place.client.execute([
+      ...ips.map(({ address }) => setAddress(link.index, parsePrefix(address))),
+      ...routes.map(({ dst, gw, mtu, priority }) =>
+        setRoute(link.index, {
+          dst,
+          ...(gw === undefined ? {} : { gateway: gw }),
+          ...(mtu === undefined ? {} : { mtu }),
+          ...(priority === undefined ? {} : { priority }),
+        })
+      ),
+    ]);
+  }
+
+  /** Resolves when the kernel has finished every deletion that was begun. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#finishing);
+  }
+
+  [Symbol.dispose](): void {
+    this.#host[Symbol.dispose]();
+  }
+}
+
+/** Deletions that follow each other go together, and so does everything between them. */
+function runs(ops: readonly NetOp[]): [NetOp, ...NetOp[]][] {
+  const result: [NetOp, ...NetOp[]][] = [];
+  for (const op of ops) {
+    const last = result.at(-1);
+    const same = last !== undefined &&
+      (last[0].op === "delete-link") === (op.op === "delete-link");
+    if (same) last.push(op);
+    else result.push([op]);
+  }
+  return result;
+}
+
+/**
+ * /dev is shared by all namespaces: of two macvtaps with one index the node leads to the first, and
+ * the second is created all the same. So the numbers are compared before anyone is let in.
+ */
+function ownTap(op: OwnTap, place: OpenPlace): void {
+  const path = `/dev/tap${op.index}`;
+  const { major, minor } = readTapDevice(place.netns, op.name, op.index);
+  let node: Deno.FileInfo;
+  try {
+    node = Deno.lstatSync(path);
+  } catch (cause) {
+    throw new K8slanError(
+      "TapMissing",
+      `"${path}" of interface "${op.name}" does not exist; /dev must be the host's devtmpfs`,
+      { cause },
+    );
+  }
+  const found = splitDeviceNumber(node.rdev ?? 0);
+  if (found.major !== major || found.minor !== minor) {
+    throw new K8slanError(
+      "TapClash",
+      `"${path}" is device ${found.major}:${found.minor}, but interface "${op.name}" is ${major}:${minor}: another macvtap on this machine has the same index`,
+      { retriable: true },
+    );
+  }
+  Deno.chmodSync(path, 0o600);
+  Deno.chownSync(path, op.owner.uid, op.owner.gid);
+}

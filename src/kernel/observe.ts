@@ -1,0 +1,86 @@
+/** Reads from the kernel what is there of a LAN. */
+
+import { describe, K8slanError } from "../base/errors.ts";
+import { ENODEV } from "../base/errno.ts";
+import type { NetlinkClient } from "../netlink/client.ts";
+import { NetlinkError } from "../netlink/errors.ts";
+import { decodeLink, type LinkInfo } from "../netlink/link_info.ts";
+import { dumpLinks, getLink } from "../netlink/link_request.ts";
+import { parseMark } from "../plan/mark.ts";
+import type { ObservedLan, ObservedNetns } from "../plan/observed.ts";
+import { SyscallError } from "../sys/syscall_error.ts";
+import type { Scope } from "./kernel.ts";
+import { isUnfinishedNetns } from "./lan_netns.ts";
+import { openPlace, type OpenTransport } from "./places.ts";
+
+/** The state of one LAN; `host` is a client in the host namespace. */
+export function observeLan(host: NetlinkClient, scope: Scope, open: OpenTransport): ObservedLan {
+  const { netns, links } = observeNetns(scope.netnsPath, open);
+  return {
+    netns,
+    links: byName(links),
+    hostLinks: byName(scope.hostLinks.flatMap((name) => findLink(host, name) ?? [])),
+    targets: new Map(scope.targets.flatMap((path) => {
+      const found = linksAt(path, open);
+      return found === undefined ? [] : [[path, byName(found)] as const];
+    })),
+  };
+}
+
+/** The link of that name in the client's namespace, if there is one. */
+export function findLink(client: NetlinkClient, name: string): LinkInfo | undefined {
+  try {
+    return client.get(getLink({ name }), decodeLink);
+  } catch (error) {
+    if (error instanceof NetlinkError && error.errno === ENODEV) return undefined;
+    throw error;
+  }
+}
+
+/** All links of the namespace at `path`; undefined when there is none. */
+export function linksAt(path: string, open: OpenTransport): LinkInfo[] | undefined {
+  try {
+    using place = openPlace(path, open);
+    return place.client.dump(dumpLinks(), decodeLink);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+function observeNetns(
+  path: string,
+  open: OpenTransport,
+): { netns: ObservedNetns; links: readonly LinkInfo[] } {
+  try {
+    const links = linksAt(path, open);
+    if (links === undefined) return unbound(path);
+    const mark = parseMark(links.find(({ name }) => name === "lo")?.alias);
+    return mark === undefined
+      ? { netns: { state: "foreign", found: "a network namespace that is not ours" }, links: [] }
+      : { netns: { state: "ours", mark }, links };
+  } catch (error) {
+    return { netns: { state: "foreign", found: describe(error) }, links: [] };
+  }
+}
+
+function unbound(path: string): { netns: ObservedNetns; links: [] } {
+  try {
+    const netns: ObservedNetns = isUnfinishedNetns(path)
+      ? { state: "unfinished" }
+      : { state: "foreign", found: "something that is not a network namespace" };
+    return { netns, links: [] };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return { netns: { state: "absent" }, links: [] };
+    throw error;
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof K8slanError && error.code === "NotANamespace" ||
+    error instanceof SyscallError && error.errnoName === "ENOENT";
+}
+
+function byName(links: readonly LinkInfo[]): Map<string, LinkInfo> {
+  return new Map(links.map((link) => [link.name, link]));
+}

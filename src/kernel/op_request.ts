@@ -1,0 +1,87 @@
+/** Operations → netlink requests. */
+
+import {
+  changeBridge,
+  changeBridgePort,
+  changeLink,
+  createLink,
+  deleteLink,
+} from "../netlink/link_request.ts";
+import { MACVLAN_MODE_PASSTHRU } from "../netlink/wire/constants.ts";
+import type { Request } from "../netlink/wire/message.ts";
+import { BRIDGE_INDEX } from "../plan/identity.ts";
+import { AGEING_SECONDS, GROUP_FORWARD_MASK, HOST, type NetOp, type Place } from "../plan/ops.ts";
+
+const BRIDGE = { stp: false, multicastSnooping: false, ageingSeconds: AGEING_SECONDS };
+
+/** Netlink requests and the namespace whose socket they go through. */
+export interface PlacedRequests {
+  readonly at: Place;
+  readonly requests: readonly Request[];
+}
+
+/**
+ * The requests of an operation; undefined for one that is not netlink's. `fdOf` opens a namespace.
+ * Links that span two namespaces are made from the host's, where their lower devices are.
+ */
+export function opRequests(
+  op: NetOp,
+  fdOf: (place: Place) => number,
+): PlacedRequests | undefined {
+  switch (op.op) {
+    case "create-bridge": {
+      const { at, name, index, mtu, address } = op;
+      const attrs = { kind: "bridge", ...BRIDGE } as const;
+      return { at, requests: [createLink({ name, index, mtu, address, attrs })] };
+    }
+    case "set-bridge":
+      return { at: op.at, requests: [changeBridge({ name: op.name }, BRIDGE)] };
+    case "create-vxlan": {
+      const { name, mtu, address, vni, group, port, hopLimit, underlay } = op;
+      const attrs = {
+        kind: "vxlan",
+        ...{ vni, group, port, hopLimit, underlayIndex: underlay.index },
+        learning: true,
+        ageingSeconds: AGEING_SECONDS,
+      } as const;
+      const netnsFd = fdOf(op.at);
+      return { at: HOST, requests: [createLink({ name, mtu, address, netnsFd, attrs })] };
+    }
+    case "create-veth": {
+      const { name, mtu, address, index } = op;
+      const peer = {
+        ...{ name: op.peer.name, mtu: op.peer.mtu, address: op.peer.address },
+        ...born(op.peer.at, fdOf),
+      };
+      const link = { name, mtu, address, ...(index === undefined ? {} : { index }) };
+      const attrs = { kind: "veth", peer } as const;
+      return { at: HOST, requests: [createLink({ ...link, ...born(op.at, fdOf), attrs })] };
+    }
+    case "create-macvtap": {
+      const { name, index } = op;
+      const attrs = { kind: "macvtap", mode: MACVLAN_MODE_PASSTHRU } as const;
+      const link = { name, index, link: op.lower.index, ...born(op.at, fdOf) };
+      return { at: HOST, requests: [createLink({ ...link, attrs })] };
+    }
+    case "change-link": {
+      const { op: _op, at, name, ...change } = op;
+      return { at, requests: [changeLink({ name }, change)] };
+    }
+    case "join-bridge":
+      return {
+        at: op.at,
+        requests: [
+          changeLink({ name: op.name }, { master: BRIDGE_INDEX }),
+          changeBridgePort({ name: op.name }, { groupForwardMask: GROUP_FORWARD_MASK }),
+        ],
+      };
+    case "delete-link":
+      return { at: op.at, requests: [deleteLink({ name: op.name })] };
+    default:
+      return undefined;
+  }
+}
+
+function born(place: Place, fdOf: (place: Place) => number): { netnsFd?: number } {
+  return place === HOST ? {} : { netnsFd: fdOf(place) };
+}

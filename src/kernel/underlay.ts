@@ -1,0 +1,39 @@
+/** Underlay devices, as the kernel describes them. */
+
+import { type AddressInfo, decodeAddress, dumpAddresses } from "../netlink/address.ts";
+import type { NetlinkClient } from "../netlink/client.ts";
+import { parseIp } from "../base/ip.ts";
+import type { Underlay } from "../plan/wanted.ts";
+import { findLink } from "./observe.ts";
+
+/** Device `name` of the client's namespace; undefined when it does not exist. */
+export function readUnderlay(client: NetlinkClient, name: string): Underlay | undefined {
+  const link = findLink(client, name);
+  if (link === undefined) return undefined;
+  const addresses = client.dump(dumpAddresses("ipv6"), decodeAddress)
+    .filter(({ index, address }) => index === link.index && isLinkLocal(address));
+  const { index, mtu, up, running } = link;
+  return { name, index, mtu, up, running, ipv6: ipv6State(addresses) };
+}
+
+/** fe80::/10 (RFC 4291, 2.4) */
+function isLinkLocal(address: string): boolean {
+  const bytes = parseIp(address);
+  return bytes[0] === 0xfe && (bytes[1]! & 0xc0) === 0x80;
+}
+
+function ipv6State(addresses: readonly AddressInfo[]): Underlay["ipv6"] {
+  if (addresses.some(({ tentative, duplicate }) => !tentative && !duplicate)) return "usable";
+  if (addresses.some(({ duplicate }) => duplicate)) return "duplicate";
+  return addresses.length > 0 ? "tentative" : "none";
+}
+
+/** Is `device` of this namespace a member of `group` (`ip -6 maddr show`)? */
+export function isGroupMember(device: string, group: string): boolean {
+  const hex = Array.from(parseIp(group), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  // Columns: index, device, group, users, flags, timer.
+  return Deno.readTextFileSync("/proc/thread-self/net/igmp6").split("\n").some((line) => {
+    const [, name, address] = line.trim().split(/\s+/);
+    return name === device && address === hex;
+  });
+}

@@ -1,0 +1,57 @@
+/** Names that a LAN needs and something else has: reported, never touched. */
+
+import { K8slanError } from "../base/errors.ts";
+import { formatMark, markId, parseMark } from "./mark.ts";
+import type { ObservedLan } from "./observed.ts";
+import type { WantedLan } from "./wanted.ts";
+
+/** Throws `K8slanError` when the namespace, a spoke's host end or a workload's interface is not ours. */
+export function requireOurs(wanted: WantedLan, observed: ObservedLan): void {
+  requireNetns(wanted, observed);
+  for (const attachment of wanted.attachments) {
+    const { spoke, target, ifname } = attachment;
+    const mark = formatMark({ lan: markId(wanted.uid), ...(spoke === undefined ? {} : { spoke }) });
+    const hostEnd = attachment.attach === "macvtap"
+      ? observed.hostLinks.get(attachment.spoke)
+      : undefined;
+    if (hostEnd !== undefined && hostEnd.alias !== mark) {
+      throw new K8slanError(
+        "LinkClash",
+        `Spoke "${spoke}" of LAN "${wanted.lan}" needs the link name "${spoke}" on this node, but a ${
+          foreignText(hostEnd.alias)
+        } has it; rename or remove that link, or rename the spoke`,
+      );
+    }
+    const inside = target === undefined ? undefined : observed.targets.get(target)?.get(ifname);
+    if (inside !== undefined && inside.alias !== mark) {
+      throw new K8slanError(
+        "LinkClash",
+        `Interface "${ifname}" exists already in network namespace "${target}" and is not part of LAN "${wanted.lan}"; choose another interface name`,
+      );
+    }
+  }
+}
+
+function requireNetns(wanted: WantedLan, { netns }: ObservedLan): void {
+  const { path } = wanted.netns;
+  if (netns.state === "foreign") {
+    throw new K8slanError(
+      "NetnsClash",
+      `LAN "${wanted.lan}" needs "${path}" for its network namespace, but found ${netns.found} there; remove it or change spec.ns`,
+    );
+  }
+  if (netns.state === "ours" && netns.mark.lan !== markId(wanted.uid)) {
+    throw new K8slanError(
+      "NetnsClash",
+      `Network namespace "${path}" still belongs to ${
+        netns.mark.name === undefined ? "another LAN" : `LAN "${netns.mark.name}"`
+      } (UID ${netns.mark.lan}), which has workloads attached; detach them first`,
+      { retriable: true },
+    );
+  }
+}
+
+function foreignText(alias: string | undefined): string {
+  const mark = parseMark(alias);
+  return mark === undefined ? "link that is not ours" : `link of another LAN (UID ${mark.lan})`;
+}

@@ -1,0 +1,119 @@
+/**
+ * Wanted and observed state of a LAN on a node → the operations that turn one into the other.
+ *
+ * The order serves two ends: operations in one namespace stand together, so that they travel in one
+ * message; and the mark that says "attached" comes last, so that a crash at any point leaves either
+ * a complete attachment or one that is known to be incomplete.
+ */
+
+import type { LinkInfo } from "../netlink/link_info.ts";
+import { diffAttachment } from "./diff_attachment.ts";
+import { changeLink } from "./diff_link.ts";
+import { diffVxlan } from "./diff_vxlan.ts";
+import { BRIDGE_INDEX } from "./identity.ts";
+import { formatMark, markId } from "./mark.ts";
+import { requireOurs } from "./clash.ts";
+import type { ObservedLan } from "./observed.ts";
+import { AGEING_SECONDS, type NetOp } from "./ops.ts";
+import type { WantedLan } from "./wanted.ts";
+
+/** Operations by the step they belong to. */
+export interface Steps {
+  readonly host: NetOp[];
+  readonly isolate: NetOp[];
+  readonly lan: NetOp[];
+  readonly target: NetOp[];
+  readonly hostUp: NetOp[];
+  readonly own: NetOp[];
+  readonly commit: NetOp[];
+}
+
+/**
+ * What is to be done, in order; empty when nothing is.
+ *
+ * Throws `K8slanError` ("NetnsClash", "LinkClash") before anything is done when a name that the LAN
+ * needs is taken by something without its mark.
+ */
+export function diff(wanted: WantedLan, observed: ObservedLan): NetOp[] {
+  requireOurs(wanted, observed);
+  const path = wanted.netns.path;
+  const isThere = observed.netns.state === "ours";
+  const links: ReadonlyMap<string, LinkInfo> = isThere ? observed.links : new Map();
+  const steps: Steps = {
+    host: [],
+    isolate: [],
+    lan: [],
+    target: [],
+    hostUp: [],
+    own: [],
+    commit: [],
+  };
+  const lo = links.get("lo");
+  if (isThere && lo?.up !== true) {
+    steps.lan.push({ op: "change-link", at: path, name: "lo", up: true });
+  }
+  const bridge = links.get(wanted.bridge.name);
+  const usable = bridge?.attrs.kind === "bridge" && bridge.index === BRIDGE_INDEX;
+  diffBridge(wanted, bridge, usable, steps);
+  // A new bridge has no ports yet, whatever the links said of the old one.
+  diffVxlan(wanted, links, usable, steps);
+  for (const attachment of wanted.attachments) {
+    diffAttachment(wanted, attachment, { ...observed, links }, usable, steps);
+  }
+  return [
+    ...(isThere ? [] : [{ op: "create-netns", path, mark: wanted.netns.mark } as const]),
+    ...steps.host,
+    ...steps.isolate,
+    ...steps.lan,
+    ...steps.target,
+    ...steps.hostUp,
+    ...steps.own,
+    ...steps.commit,
+  ];
+}
+
+function diffBridge(
+  wanted: WantedLan,
+  bridge: LinkInfo | undefined,
+  usable: boolean,
+  steps: Steps,
+): void {
+  const { path: at } = wanted.netns;
+  const { name, address } = wanted.bridge;
+  const { mtu } = wanted;
+  const alias = formatMark({ lan: markId(wanted.uid) });
+  if (bridge !== undefined && !usable) steps.lan.push({ op: "delete-link", at, name });
+  if (!usable) {
+    steps.lan.push({ op: "create-bridge", at, name, index: BRIDGE_INDEX, mtu, address });
+    steps.lan.push({ op: "change-link", at, name, up: true, alias });
+    return;
+  }
+  const { attrs } = bridge!;
+  if (
+    attrs.kind === "bridge" &&
+    (attrs.stp || attrs.multicastSnooping || attrs.ageingSeconds !== AGEING_SECONDS)
+  ) {
+    steps.lan.push({ op: "set-bridge", at, name });
+  }
+  changeLink(steps.lan, at, bridge!, { up: true, mtu, alias });
+}
+
+/** Everything that takes a LAN off a node on which nothing is attached to it any more. */
+export function removal(wanted: Pick<WantedLan, "netns">, links: Iterable<LinkInfo>): NetOp[] {
+  const { path } = wanted.netns;
+  // The namespace dies some time after it was unbound; its VNI must be free at once.
+  const vxlans = [...links].filter(({ attrs }) => attrs.kind === "vxlan");
+  return [
+    ...vxlans.map(({ name }) => ({ op: "delete-link", at: path, name }) as const),
+    { op: "delete-netns", path },
+  ];
+}
+
+/** Everything that takes one attachment away: either end of a veth pair ends all of it. */
+export function detachment(
+  observed: Pick<ObservedLan, "links" | "hostLinks">,
+  netnsPath: string,
+  port: string,
+): NetOp[] {
+  return observed.links.has(port) ? [{ op: "delete-link", at: netnsPath, name: port }] : [];
+}

@@ -1,0 +1,114 @@
+/** One attachment to a LAN: wanted and observed → operations. */
+
+import type { Steps } from "./diff.ts";
+import { changeLink } from "./diff_link.ts";
+import { isPort } from "./diff_vxlan.ts";
+import { formatMark, markId } from "./mark.ts";
+import type { ObservedLan } from "./observed.ts";
+import { HOST } from "./ops.ts";
+import type { WantedAttachment, WantedLan, WantedMacvtap } from "./wanted.ts";
+
+/**
+ * What a complete attachment's workload side looks like is its workload's own business from then
+ * on: it may take its interface down or give it another MTU. Only what is missing is made.
+ */
+export function diffAttachment(
+  lan: WantedLan,
+  attachment: WantedAttachment,
+  observed: ObservedLan,
+  bridgeStays: boolean,
+  steps: Steps,
+): void {
+  const { path: at } = lan.netns;
+  const { port: name } = attachment;
+  const port = observed.links.get(name);
+  if (port === undefined) {
+    if (attachment.target === undefined) return;
+    createPair(lan, attachment, attachment.target, steps);
+  } else if (attachment.attach === "macvtap") {
+    keepMacvtap(lan, attachment, observed, steps);
+  }
+  if (port === undefined || !bridgeStays || !isPort(port)) {
+    steps.lan.push({ op: "join-bridge", at, name, bridge: lan.bridge.name });
+  }
+  if (port?.up !== true) steps.lan.push({ op: "change-link", at, name, up: true });
+  const alias = completeMark(lan, attachment);
+  if (port?.alias !== alias) steps.commit.push({ op: "change-link", at, name, alias });
+}
+
+/** The mark that makes an attachment count. */
+export function completeMark(lan: Pick<WantedLan, "uid">, attachment: WantedAttachment): string {
+  const { spoke, containerId, ifname, attach } = attachment;
+  return formatMark({
+    lan: markId(lan.uid),
+    ...(spoke === undefined ? {} : { spoke }),
+    container: containerId,
+    ifname,
+    attach,
+  });
+}
+
+function linkMark(lan: WantedLan, { spoke }: WantedAttachment): string {
+  return formatMark({ lan: markId(lan.uid), ...(spoke === undefined ? {} : { spoke }) });
+}
+
+function createPair(
+  lan: WantedLan,
+  attachment: WantedAttachment,
+  target: string,
+  steps: Steps,
+): void {
+  const { mtu, address, ifname } = attachment;
+  const peer = {
+    at: lan.netns.path,
+    name: attachment.port,
+    mtu,
+    address: attachment.portAddress,
+  };
+  const alias = linkMark(lan, attachment);
+  if (attachment.attach === "veth") {
+    steps.host.push({ op: "create-veth", at: target, name: ifname, mtu, address, peer });
+    steps.target.push({ op: "change-link", at: target, name: ifname, up: true, alias });
+    return;
+  }
+  const { spoke: name, index } = attachment;
+  steps.host.push({ op: "create-veth", at: HOST, name, index, mtu, address, peer });
+  steps.host.push({ op: "change-link", at: HOST, name, arp: false, alias });
+  steps.isolate.push({ op: "isolate-host-end", name });
+  createMacvtap(lan, attachment, target, steps);
+  steps.hostUp.push({ op: "change-link", at: HOST, name, up: true });
+}
+
+function createMacvtap(
+  lan: WantedLan,
+  attachment: WantedMacvtap,
+  target: string,
+  steps: Steps,
+): void {
+  const { spoke, index, ifname: name, owner } = attachment;
+  const lower = { name: spoke, index };
+  steps.host.push({ op: "create-macvtap", at: target, name, index, lower });
+  if (!attachment.ipv6) steps.isolate.push({ op: "disable-ipv6", at: target, name });
+  const alias = linkMark(lan, attachment);
+  steps.target.push({
+    op: "change-link",
+    ...{ at: target, name, up: true, allMulticast: true, alias },
+  });
+  steps.own.push({ op: "own-tap", at: target, name, index, owner });
+}
+
+function keepMacvtap(
+  lan: WantedLan,
+  attachment: WantedMacvtap,
+  observed: ObservedLan,
+  steps: Steps,
+): void {
+  const hostEnd = observed.hostLinks.get(attachment.spoke);
+  if (hostEnd === undefined) return;
+  const { target, ifname } = attachment;
+  const inside = target === undefined ? undefined : observed.targets.get(target);
+  if (target !== undefined && inside !== undefined && !inside.has(ifname)) {
+    createMacvtap(lan, attachment, target, steps);
+  }
+  changeLink(steps.hostUp, HOST, hostEnd, { up: true, arp: false });
+}

@@ -1,0 +1,21 @@
+/** What is on a node for one LAN, as read from the kernel. */
+
+import type { LinkInfo } from "../netlink/link_info.ts";
+import type { Mark } from "./mark.ts";
+
+export interface ObservedLan {
+  readonly netns: ObservedNetns;
+  /** Links in the LAN's namespace, by name. */
+  readonly links: ReadonlyMap<string, LinkInfo>;
+  /** Host ends of the spokes asked about, by name. */
+  readonly hostLinks: ReadonlyMap<string, LinkInfo>;
+  /** Links of the workloads asked about: path of the namespace, then name. */
+  readonly targets: ReadonlyMap<string, ReadonlyMap<string, LinkInfo>>;
+}
+
+export type ObservedNetns =
+  | { readonly state: "absent" }
+  /** A file that a crash left before the namespace was bound to it. */
+  | { readonly state: "unfinished" }
+  | { readonly state: "ours"; readonly mark: Mark }
+  | { readonly state: "foreign"; readonly found: string };

@@ -1,0 +1,138 @@
+/** Everything that is ever done to the kernel, as plain data. */
+
+import type { TapOwner } from "./wanted.ts";
+
+/** Where a link lives: the host's namespace, or the one at an absolute path. */
+export type Place = typeof HOST | string;
+export const HOST = "host";
+
+/** LLDP, LACP, EAPOL, STP and the like pass a port; only 802.3x pause (bit 1) the kernel refuses. */
+export const GROUP_FORWARD_MASK = 0xfffd;
+/** Seconds after which bridges and VXLANs forget where an address was: the kernel's own default. */
+export const AGEING_SECONDS = 300;
+
+export type NetOp =
+  | CreateNetns
+  | CreateBridge
+  | SetBridge
+  | CreateVxlan
+  | CreateVeth
+  | CreateMacvtap
+  | ChangeLink
+  | JoinBridge
+  | IsolateHostEnd
+  | DisableIpv6
+  | OwnTap
+  | DeleteLink
+  | DeleteNetns;
+
+export interface CreateNetns {
+  readonly op: "create-netns";
+  readonly path: string;
+  readonly mark: string;
+}
+
+export interface CreateBridge {
+  readonly op: "create-bridge";
+  readonly at: Place;
+  readonly name: string;
+  readonly index: number;
+  readonly mtu: number;
+  readonly address: string;
+}
+
+/** Puts the bridge's own settings back: no STP, no snooping, `AGEING_SECONDS`. */
+export interface SetBridge {
+  readonly op: "set-bridge";
+  readonly at: Place;
+  readonly name: string;
+}
+
+export interface CreateVxlan {
+  readonly op: "create-vxlan";
+  readonly at: Place;
+  readonly name: string;
+  readonly vni: number;
+  readonly group: string;
+  readonly port: number;
+  readonly hopLimit: number;
+  /** In the host namespace. */
+  readonly underlay: { readonly name: string; readonly index: number };
+  readonly mtu: number;
+  readonly address: string;
+}
+
+export interface CreateVeth {
+  readonly op: "create-veth";
+  readonly at: Place;
+  readonly name: string;
+  readonly index?: number;
+  readonly mtu: number;
+  readonly address: string;
+  readonly peer: {
+    readonly at: Place;
+    readonly name: string;
+    readonly mtu: number;
+    readonly address: string;
+  };
+}
+
+export interface CreateMacvtap {
+  readonly op: "create-macvtap";
+  readonly at: Place;
+  readonly name: string;
+  readonly index: number;
+  /** In the host namespace. */
+  readonly lower: { readonly name: string; readonly index: number };
+}
+
+export interface ChangeLink {
+  readonly op: "change-link";
+  readonly at: Place;
+  readonly name: string;
+  readonly up?: boolean;
+  readonly arp?: boolean;
+  readonly allMulticast?: boolean;
+  readonly mtu?: number;
+  readonly alias?: string;
+}
+
+/** Makes the link a port of the bridge with index `BRIDGE_INDEX`, and lets link-local frames pass. */
+export interface JoinBridge {
+  readonly op: "join-bridge";
+  readonly at: Place;
+  readonly name: string;
+  readonly bridge: string;
+}
+
+/** Keeps the host's own IP stack off the LAN: the host end of a spoke sees its broadcasts. */
+export interface IsolateHostEnd {
+  readonly op: "isolate-host-end";
+  readonly name: string;
+}
+
+export interface DisableIpv6 {
+  readonly op: "disable-ipv6";
+  readonly at: Place;
+  readonly name: string;
+}
+
+/** Proves that `/dev/tap<index>` leads to this macvtap, then gives it to its owner. */
+export interface OwnTap {
+  readonly op: "own-tap";
+  readonly at: Place;
+  readonly name: string;
+  readonly index: number;
+  readonly owner: TapOwner;
+}
+
+export interface DeleteLink {
+  readonly op: "delete-link";
+  readonly at: Place;
+  readonly name: string;
+}
+
+export interface DeleteNetns {
+  readonly op: "delete-netns";
+  readonly path: string;
+}

@@ -1,0 +1,81 @@
+/** What should be on a node for one LAN. */
+
+import type { Condition } from "../api/agent_protocol.ts";
+
+export interface WantedLan {
+  /** `namespace/name`, for messages. */
+  readonly lan: string;
+  readonly uid: string;
+  readonly netns: { readonly path: string; readonly mark: string };
+  /** MTU of the bridge, and of attachments that ask for none. Bytes. */
+  readonly mtu: number;
+  readonly bridge: { readonly name: string; readonly address: string };
+  /** Absent while the underlay is: what is there stays as it is. */
+  readonly vxlan?: WantedVxlan;
+  readonly attachments: readonly WantedAttachment[];
+  /** What stands in the way of new attachments, or merely should be known. */
+  readonly conditions: readonly PlanCondition[];
+}
+
+export interface PlanCondition extends Condition {
+  /** New attachments are refused while it lasts. */
+  readonly blocking: boolean;
+}
+
+export interface WantedVxlan {
+  readonly name: string;
+  readonly vni: number;
+  readonly group: string;
+  readonly port: number;
+  readonly hopLimit: number;
+  readonly underlay: { readonly name: string; readonly index: number };
+  readonly mtu: number;
+  readonly address: string;
+}
+
+interface AttachmentBase {
+  readonly spoke?: string;
+  readonly containerId: string;
+  readonly ifname: string;
+  /** Bridge port in the LAN's namespace. */
+  readonly port: string;
+  readonly portAddress: string;
+  readonly address: string;
+  readonly mtu: number;
+  /** Path of the workload's namespace; unknown after the cache was lost: only the port is kept then. */
+  readonly target?: string;
+}
+
+/** The spoke stays in the host namespace, a macvtap on it goes into the workload. */
+export interface WantedMacvtap extends AttachmentBase {
+  readonly attach: "macvtap";
+  readonly spoke: string;
+  /** Index of the macvtap in the workload's namespace, and of the spoke in the host's. */
+  readonly index: number;
+  readonly owner: TapOwner;
+  /** IPv6 of the workload's own stack, which would answer in place of a VM's. */
+  readonly ipv6: boolean;
+}
+
+/** The far end of the pair is itself the workload's interface. */
+export interface WantedVeth extends AttachmentBase {
+  readonly attach: "veth";
+}
+
+export type WantedAttachment = WantedMacvtap | WantedVeth;
+
+export interface TapOwner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** An underlay device in the host namespace. */
+export interface Underlay {
+  readonly name: string;
+  readonly index: number;
+  readonly mtu: number;
+  readonly up: boolean;
+  readonly running: boolean;
+  /** Link-local IPv6 address, the source of what the VXLAN sends. */
+  readonly ipv6: "usable" | "tentative" | "duplicate" | "none";
+}
