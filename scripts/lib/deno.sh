@@ -10,6 +10,8 @@ deno_pinned=2.9.6
 deno_least_minor=9 # of major version 2
 
 export DENO_NO_UPDATE_CHECK=1
+# A company's proxy or mirror is trusted by the system, not by Deno's built-in list.
+export DENO_TLS_CA_STORE="${DENO_TLS_CA_STORE:-system,mozilla}"
 
 find_deno() {
   DENO=$(command -v deno) || DENO=
@@ -61,9 +63,9 @@ obtain_deno() {
 deno_download() {
   deno_from_npm "$1" || deno_from_pypi "$1" || deno_from_site "$1" && return
   echo "Installing pip to obtain Deno"
-  need_commands python3-pip:pip3 && deno_from_pypi "$1" && return
-  need_commands npm:npm && deno_from_npm "$1" && return
-  need_commands ca-certificates:update-ca-certificates curl:curl unzip:unzip && deno_from_site "$1"
+  need python3-pip:pip3 && deno_from_pypi "$1" && return
+  need npm:npm && deno_from_npm "$1" && return
+  need ca-certificates:update-ca-certificates curl:curl unzip:unzip && deno_from_site "$1"
 }
 
 # The platform package that npm's package "deno" wraps: the binary alone, and no install script.

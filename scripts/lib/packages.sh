@@ -1,30 +1,14 @@
-# Installs Debian packages for commands that are missing. POSIX sh, to be sourced.
+# Installs Debian packages for commands and files that are missing. POSIX sh, to be sourced.
 #
-#   need_commands PACKAGE:COMMAND…   for example: need_commands iproute2:ip tcpdump:tcpdump
-#   need_packages PACKAGE:PATH…      the same for packages known by a file rather than a command
+#   need iproute2:ip containernetworking-plugins:/usr/lib/cni/static
+#
+# takes words PACKAGE:COMMAND or PACKAGE:/PATH, and fails with a message if one cannot be had.
 
-need_commands() {
+need() {
   packages_missing=
   for packages_pair; do
-    packages_on_path "${packages_pair#*:}" || packages_missing="$packages_missing ${packages_pair%%:*}"
+    packages_has "${packages_pair#*:}" || packages_missing="$packages_missing ${packages_pair%%:*}"
   done
-  packages_install
-}
-
-need_packages() {
-  packages_missing=
-  for packages_pair; do
-    [ -e "${packages_pair#*:}" ] || packages_missing="$packages_missing ${packages_pair%%:*}"
-  done
-  packages_install
-}
-
-# Tools such as `ip` may lie in /usr/sbin, which is not on everyone's PATH.
-packages_on_path() {
-  PATH=${PATH:-}:/usr/sbin:/sbin command -v "$1" >/dev/null
-}
-
-packages_install() {
   [ -n "$packages_missing" ] || return 0
   if ! command -v apt-get >/dev/null; then
     echo "packages: missing:$packages_missing (named as in Debian); install them with this system's" \
@@ -37,13 +21,7 @@ packages_install() {
   fi
   echo "packages: installing$packages_missing" >&2
   packages_log=$(mktemp) || return 1
-  # The lists are fetched once a shell, and only when something is missing.
-  if {
-    [ -n "${packages_updated:-}" ] || DEBIAN_FRONTEND=noninteractive apt-get -qq update
-    # shellcheck disable=SC2086  # a list of words
-    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $packages_missing
-  } </dev/null >"$packages_log" 2>&1; then
-    packages_updated=1
+  if packages_install >"$packages_log" 2>&1; then
     rm -f "$packages_log"
     return 0
   fi
@@ -51,4 +29,18 @@ packages_install() {
   rm -f "$packages_log"
   echo "packages: could not install:$packages_missing" >&2
   return 1
+}
+
+# Tools such as `ip` may lie in /usr/sbin, which is not on everyone's PATH.
+packages_has() {
+  case $1 in
+    /*) [ -e "$1" ] ;;
+    *) (PATH=${PATH:-}:/usr/sbin:/sbin && command -v "$1" >/dev/null) ;;
+  esac
+}
+
+packages_install() {
+  apt-get -qq update </dev/null &&
+    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
+      $packages_missing </dev/null
 }
