@@ -1,5 +1,6 @@
 /** What the rest of the program asks of the kernel. The fake in `tests/support` obeys the same tests. */
 
+import type { LinkInfo } from "../netlink/link_info.ts";
 import type { ObservedLan } from "../plan/observed.ts";
 import type { NetOp } from "../plan/ops.ts";
 import type { Underlay } from "../plan/wanted.ts";
@@ -31,6 +32,16 @@ export interface Kernel {
     ips: readonly IpConfig[],
     routes: readonly RouteConfig[],
   ): void;
+  /** Is the device a member of the multicast group? */
+  isGroupMember(device: string, group: string): boolean;
+  /** Paths of everything in the directory of the LANs' namespaces. */
+  netnsPaths(): string[];
+  /** Removes a file there that a crash left before a namespace was bound to it, if it is one of ours. */
+  removeUnfinished(path: string): void;
+  /** Host ends of ours, those of no LAN included. */
+  markedHostLinks(): LinkInfo[];
+  /** Throws `K8slanError` when `/dev/tap<index>` does not lead to that interface. */
+  verifyTap(target: string, ifname: string, index: number): void;
   /** Which namespace `path` leads to: a text that differs for different ones; undefined if none. */
   netnsIdentity(path: string): string | undefined;
   /** Is it the host's own namespace? */

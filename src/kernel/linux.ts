@@ -7,23 +7,25 @@ import type { IpConfig, RouteConfig } from "../api/agent_protocol.ts";
 import { setAddress } from "../netlink/address.ts";
 import type { NetlinkClient } from "../netlink/client.ts";
 import { NetlinkError } from "../netlink/errors.ts";
-import { deleteLink } from "../netlink/link_request.ts";
+import { decodeLink, type LinkInfo } from "../netlink/link_info.ts";
+import { deleteLink, dumpLinks } from "../netlink/link_request.ts";
 import { assignNamespaceId, decodeNamespaceId, getNamespaceId } from "../netlink/namespace_id.ts";
 import { setRoute } from "../netlink/route.ts";
 import type { Request } from "../netlink/wire/message.ts";
-import { type DeleteLink, HOST, type NetOp, type OwnTap, type Place } from "../plan/ops.ts";
+import { parseMark } from "../plan/mark.ts";
+import { type DeleteLink, HOST, type NetOp, type Place } from "../plan/ops.ts";
 import type { ObservedLan } from "../plan/observed.ts";
 import type { Underlay } from "../plan/wanted.ts";
 import { openNetlinkSocket } from "../sys/netlink_socket.ts";
 import { homeNetns, openNetns, removeNetns, withNetns } from "../sys/netns.ts";
 import { writeLinkSysctl } from "../sys/sysctl.ts";
-import { readTapDevice, splitDeviceNumber } from "../sys/tap_device.ts";
 import type { Kernel, Scope } from "./kernel.ts";
-import { createLanNetns } from "./lan_netns.ts";
+import { createLanNetns, isUnfinishedNetns } from "./lan_netns.ts";
 import { findLink, observeLan } from "./observe.ts";
 import { opRequests } from "./op_request.ts";
 import { type OpenPlace, openPlace, type OpenTransport, Places } from "./places.ts";
-import { readUnderlay } from "./underlay.ts";
+import { ownTap, verifyTap } from "./tap.ts";
+import { isGroupMember, readUnderlay } from "./underlay.ts";
 import { vxlanClash } from "./vxlan_clash.ts";
 
 export class LinuxKernel implements Kernel, Disposable {
@@ -55,6 +57,28 @@ export class LinuxKernel implements Kernel, Disposable {
     } catch {
       return undefined;
     }
+  }
+
+  isGroupMember(device: string, group: string): boolean {
+    return isGroupMember(device, group);
+  }
+
+  netnsPaths(): string[] {
+    return [...Deno.readDirSync(this.#netnsDir)].map(({ name }) => `${this.#netnsDir}/${name}`);
+  }
+
+  removeUnfinished(path: string): void {
+    if (this.netnsIdentity(path) === undefined && isUnfinishedNetns(path)) Deno.removeSync(path);
+  }
+
+  markedHostLinks(): LinkInfo[] {
+    return this.#host.client.dump(dumpLinks("veth"), decodeLink)
+      .filter(({ alias }) => parseMark(alias) !== undefined);
+  }
+
+  verifyTap(target: string, ifname: string, index: number): void {
+    using place = openPlace(target, this.#transport);
+    verifyTap(place.netns, ifname, index);
   }
 
   isHostNetns(path: string): boolean {
@@ -130,7 +154,7 @@ export class LinuxKernel implements Kernel, Disposable {
           () => writeLinkSysctl("ipv6", op.name, "disable_ipv6", 1),
         );
       case "own-tap":
-        return ownTap(op, places.get(op.at));
+        return ownTap(op, places.get(op.at).netns);
     }
   }
 
@@ -207,33 +231,4 @@ function runs(ops: readonly NetOp[]): [NetOp, ...NetOp[]][] {
     else result.push([op]);
   }
   return result;
-}
-
-/**
- * /dev is shared by all namespaces: of two macvtaps with one index the node leads to the first, and
- * the second is created all the same. So the numbers are compared before anyone is let in.
- */
-function ownTap(op: OwnTap, place: OpenPlace): void {
-  const path = `/dev/tap${op.index}`;
-  const { major, minor } = readTapDevice(place.netns, op.name, op.index);
-  let node: Deno.FileInfo;
-  try {
-    node = Deno.lstatSync(path);
-  } catch (cause) {
-    throw new K8slanError(
-      "TapMissing",
-      `"${path}" of interface "${op.name}" does not exist; /dev must be the host's devtmpfs`,
-      { cause },
-    );
-  }
-  const found = splitDeviceNumber(node.rdev ?? 0);
-  if (found.major !== major || found.minor !== minor) {
-    throw new K8slanError(
-      "TapClash",
-      `"${path}" is device ${found.major}:${found.minor}, but interface "${op.name}" is ${major}:${minor}: another macvtap on this machine has the same index`,
-      { retriable: true },
-    );
-  }
-  Deno.chmodSync(path, 0o600);
-  Deno.chownSync(path, op.owner.uid, op.owner.gid);
 }

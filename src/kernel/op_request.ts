@@ -64,8 +64,8 @@ export function opRequests(
       return { at: HOST, requests: [createLink({ ...link, attrs })] };
     }
     case "change-link": {
-      const { op: _op, at, name, ...change } = op;
-      return { at, requests: [changeLink({ name }, change)] };
+      const { op: _op, at, name, index, ...change } = op;
+      return { at, requests: [changeLink(index === undefined ? { name } : { index }, change)] };
     }
     case "join-bridge":
       return {

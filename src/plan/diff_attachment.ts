@@ -73,7 +73,8 @@ function createPair(
   }
   const { spoke: name, index } = attachment;
   steps.host.push({ op: "create-veth", at: HOST, name, index, mtu, address, peer });
-  steps.host.push({ op: "change-link", at: HOST, name, arp: false, alias });
+  // By index: were the name taken in this very moment, the change must not hit that link.
+  steps.host.push({ op: "change-link", at: HOST, name, index, arp: false, alias });
   steps.isolate.push({ op: "isolate-host-end", name });
   createMacvtap(lan, attachment, target, steps);
   steps.hostUp.push({ op: "change-link", at: HOST, name, up: true });
@@ -88,7 +89,8 @@ function createMacvtap(
   const { spoke, index, ifname: name, owner } = attachment;
   const lower = { name: spoke, index };
   steps.host.push({ op: "create-macvtap", at: target, name, index, lower });
-  if (!attachment.ipv6) steps.isolate.push({ op: "disable-ipv6", at: target, name });
+  // The workload's own stack must not answer in place of a VM's; an IPv6 address asked for turns it on.
+  steps.isolate.push({ op: "disable-ipv6", at: target, name });
   const alias = linkMark(lan, attachment);
   steps.target.push({
     op: "change-link",

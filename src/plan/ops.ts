@@ -90,6 +90,8 @@ export interface ChangeLink {
   readonly op: "change-link";
   readonly at: Place;
   readonly name: string;
+  /** Taken in place of the name where it is given. */
+  readonly index?: number;
   readonly up?: boolean;
   readonly arp?: boolean;
   readonly allMulticast?: boolean;

@@ -53,8 +53,6 @@ export interface WantedMacvtap extends AttachmentBase {
   /** Index of the macvtap in the workload's namespace, and of the spoke in the host's. */
   readonly index: number;
   readonly owner: TapOwner;
-  /** IPv6 of the workload's own stack, which would answer in place of a VM's. */
-  readonly ipv6: boolean;
 }
 
 /** The far end of the pair is itself the workload's interface. */
