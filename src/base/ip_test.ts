@@ -1,16 +1,6 @@
 import assert from "node:assert/strict";
+import { randomInts } from "../../tests/support/random.ts";
 import { formatIp, isIpv6Multicast, multicastScope, parseIp, parsePrefix } from "./ip.ts";
-
-/** A deterministic stream of 32-bit numbers (xorshift32). */
-function numbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return state >>> 0;
-  };
-}
 
 Deno.test("parseIp() gives the bytes of both families", () => {
   assert.deepEqual(parseIp("192.0.2.7"), Uint8Array.of(192, 0, 2, 7));
@@ -54,12 +44,12 @@ Deno.test("formatIp() writes what RFC 5952 asks for", () => {
 });
 
 Deno.test("formatIp() is undone by parseIp(), also with runs of zeros", () => {
-  const next = numbers(0x5eed);
+  const random = randomInts(1);
   for (let round = 0; round < 2000; round++) {
     const bytes = new Uint8Array(round % 4 === 0 ? 4 : 16);
     for (let at = 0; at < bytes.length; at += 2) {
       // Two groups of three are zero, so that all shapes of "::" come up.
-      const group = next() % 3 === 0 ? next() & 0xffff : 0;
+      const group = random(3) === 0 ? random(0x1_0000) : 0;
       bytes[at] = group >> 8;
       bytes[at + 1] = group & 0xff;
     }
