@@ -8,6 +8,7 @@ export const EBUSY = 16;
 export const EEXIST = 17;
 export const ENODEV = 19;
 export const EINVAL = 22;
+export const EBADMSG = 74;
 export const ENOBUFS = 105;
 export const EADDRINUSE = 98;
 
@@ -35,6 +36,7 @@ const NAMES: Readonly<Record<number, string>> = {
   30: "EROFS",
   34: "ERANGE",
   54: "EXFULL",
+  [EBADMSG]: "EBADMSG",
   95: "EOPNOTSUPP",
   97: "EAFNOSUPPORT",
   [EADDRINUSE]: "EADDRINUSE",

@@ -1,7 +1,7 @@
 /** IP addresses on links (rtnetlink(7), RTM_*ADDR). */
 
 import { formatIp, parseIp, type Prefix } from "../base/ip.ts";
-import { AttrWriter, readAttrs, readU32 } from "./wire/attrs.ts";
+import { AttrWriter, readAttrs, readFixed, readU32 } from "./wire/attrs.ts";
 import {
   AF_INET,
   AF_INET6,
@@ -72,8 +72,8 @@ export function dumpAddresses(family: "ipv4" | "ipv6" | "any" = "any"): Request 
 
 /** Decodes the payload of an RTM_NEWADDR or RTM_DELADDR message. */
 export function decodeAddress(payload: Uint8Array): AddressInfo {
-  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
-  let flags = payload[2]!;
+  const view = readFixed(payload, IFADDR_LENGTH);
+  let flags = view.getUint8(2);
   let address = "";
   let local: string | undefined;
   for (const { type, value } of readAttrs(payload.subarray(IFADDR_LENGTH))) {
@@ -84,7 +84,7 @@ export function decodeAddress(payload: Uint8Array): AddressInfo {
   return {
     index: view.getUint32(4, true),
     address: local ?? address,
-    length: payload[1]!,
+    length: view.getUint8(1),
     tentative: (flags & IFA_F_TENTATIVE) !== 0,
     duplicate: (flags & IFA_F_DADFAILED) !== 0,
   };

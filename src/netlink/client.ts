@@ -87,6 +87,7 @@ export class NetlinkClient implements Disposable {
       for (const message of decodeMessages(this.#transport.receive())) {
         const at = message.sequence - first;
         if (message.type !== NLMSG_ERROR || at < 0 || at >= count) continue;
+        if (acks[at] !== undefined) continue;
         acks[at] = decodeAcknowledgement(message);
         open--;
       }
@@ -135,12 +136,10 @@ export class NetlinkClient implements Disposable {
     }
   }
 
-  /** A dump can still fail at its end: NLMSG_DONE carries a negative errno then. */
+  /** A dump can still fail at its end: NLMSG_DONE carries errno and words then. */
   #doneOf<T>(request: Request, message: Message, items: T[], interrupted: boolean) {
-    const { payload } = message;
-    const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
-    const errno = payload.length >= 4 ? -view.getInt32(0, true) : 0;
-    if (errno > 0) throw new NetlinkError(request.summary, errno, undefined);
+    const { errno, text } = decodeAcknowledgement(message);
+    if (errno !== 0) throw new NetlinkError(request.summary, errno, text);
     return { items, interrupted };
   }
 

@@ -2,7 +2,7 @@
 
 import { formatIp, parseIp } from "../base/ip.ts";
 import { formatMac, parseMac } from "../base/mac.ts";
-import { AttrWriter, readAttrs } from "./wire/attrs.ts";
+import { AttrWriter, readAttrs, readFixed } from "./wire/attrs.ts";
 import {
   AF_BRIDGE,
   NDA_DST,
@@ -88,7 +88,7 @@ export function dumpForwarding(): Request {
 
 /** Decodes the payload of an RTM_NEWNEIGH message of family AF_BRIDGE. */
 export function decodeForwarding(payload: Uint8Array): ForwardingEntry {
-  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+  const view = readFixed(payload, NDMSG_LENGTH);
   const flags = view.getUint8(10);
   let mac = "";
   let dst: string | undefined;

@@ -6,7 +6,7 @@ import { type BridgePortAttrs, decodeBridgePort } from "./link/bridge_port.ts";
 import { IFINFO_LENGTH } from "./link/link_base.ts";
 import { decodeMacvtap, type MacvtapAttrs } from "./link/macvtap.ts";
 import { decodeVxlan, type VxlanAttrs } from "./link/vxlan.ts";
-import { readAttrs, readText, readU32 } from "./wire/attrs.ts";
+import { readAttrs, readFixed, readText, readU32 } from "./wire/attrs.ts";
 import {
   IFF_ALLMULTI,
   IFF_LOWER_UP,
@@ -58,7 +58,7 @@ export interface LinkInfo {
 
 /** Decodes the payload of an RTM_NEWLINK or RTM_DELLINK message. */
 export function decodeLink(payload: Uint8Array): LinkInfo {
-  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+  const view = readFixed(payload, IFINFO_LENGTH);
   const flags = view.getUint32(8, true);
   let name = "";
   let mtu = 0;

@@ -146,7 +146,10 @@ export function getLink(ref: LinkRef): Request {
   };
 }
 
-/** `ip -d link show`, without statistics; of one kind (`… type vxlan`) when it is named. */
+/**
+ * `ip -d link show`, without statistics; of one kind (`… type vxlan`) when it is named. A kernel
+ * that has not loaded that kind leaves the filter out and answers with every link.
+ */
 export function dumpLinks(kind?: string): Request {
   const writer = new AttrWriter().raw(encodeIfinfo({})).u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
   if (kind !== undefined) {

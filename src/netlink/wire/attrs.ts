@@ -125,6 +125,17 @@ export function* readAttrs(bytes: Uint8Array): Generator<Attr> {
   }
 }
 
+/**
+ * A view of the fixed part in front of the attributes; what a message too short for it leaves out
+ * reads as zero.
+ */
+export function readFixed(payload: Uint8Array, length: number): DataView {
+  if (payload.length >= length) return new DataView(payload.buffer, payload.byteOffset, length);
+  const padded = new Uint8Array(length);
+  padded.set(payload);
+  return new DataView(padded.buffer);
+}
+
 export function readU8(value: Uint8Array): number {
   return value[0] ?? 0;
 }

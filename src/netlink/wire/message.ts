@@ -1,9 +1,11 @@
 /** Netlink messages: a 16-byte header and a payload (linux/netlink.h, struct nlmsghdr). */
 
-import { align4, readAttrs, readText, readU32 } from "./attrs.ts";
+import { EBADMSG } from "../../base/errno.ts";
+import { align4, readAttrs, readFixed, readText, readU32 } from "./attrs.ts";
 import {
   NLM_F_ACK_TLVS,
   NLM_F_CAPPED,
+  NLMSG_ERROR,
   NLMSGERR_ATTR_MSG,
   NLMSGERR_ATTR_OFFS,
 } from "./constants.ts";
@@ -73,16 +75,24 @@ export interface Acknowledgement {
   readonly offset?: number;
 }
 
-/** Decodes the payload of an NLMSG_ERROR message. */
+/**
+ * Decodes the payload of an NLMSG_ERROR message, or of the NLMSG_DONE that ends a dump: the same,
+ * without the echoed request. One cut short is a failure (EBADMSG): it must not pass for success.
+ */
 export function decodeAcknowledgement(message: Message): Acknowledgement {
-  const { payload, flags } = message;
-  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
-  const errno = -view.getInt32(0, true);
-  if ((flags & NLM_F_ACK_TLVS) === 0 || payload.length < 4 + HEADER) return { errno };
-  const echoed = (flags & NLM_F_CAPPED) !== 0 ? HEADER : align4(view.getUint32(4, true));
+  const { type, flags, payload } = message;
+  if (payload.length < 4) return { errno: EBADMSG };
+  const view = readFixed(payload, 8);
+  // Not `-x`, which would make -0 of 0.
+  const errno = 0 - view.getInt32(0, true);
+  if ((flags & NLM_F_ACK_TLVS) === 0) return { errno };
+  let attrsAt = 4;
+  if (type === NLMSG_ERROR) {
+    attrsAt += (flags & NLM_F_CAPPED) !== 0 ? HEADER : align4(view.getUint32(4, true));
+  }
   let text: string | undefined;
   let offset: number | undefined;
-  for (const attr of readAttrs(payload.subarray(4 + echoed))) {
+  for (const attr of readAttrs(payload.subarray(attrsAt))) {
     if (attr.type === NLMSGERR_ATTR_MSG) text = readText(attr.value);
     if (attr.type === NLMSGERR_ATTR_OFFS) offset = readU32(attr.value);
   }
