@@ -39,15 +39,7 @@ export function diff(wanted: WantedLan, observed: ObservedLan): NetOp[] {
   const path = wanted.netns.path;
   const isThere = observed.netns.state === "ours";
   const links: ReadonlyMap<string, LinkInfo> = isThere ? observed.links : new Map();
-  const steps: Steps = {
-    host: [],
-    isolate: [],
-    lan: [],
-    target: [],
-    hostUp: [],
-    own: [],
-    commit: [],
-  };
+  const steps = newSteps();
   const lo = links.get("lo");
   if (isThere && lo?.up !== true) {
     steps.lan.push({ op: "change-link", at: path, name: "lo", up: true });
@@ -62,14 +54,17 @@ export function diff(wanted: WantedLan, observed: ObservedLan): NetOp[] {
   }
   return [
     ...(isThere ? [] : [{ op: "create-netns", path, mark: wanted.netns.mark } as const]),
-    ...steps.host,
-    ...steps.isolate,
-    ...steps.lan,
-    ...steps.target,
-    ...steps.hostUp,
-    ...steps.own,
-    ...steps.commit,
+    ...inOrder(steps),
   ];
+}
+
+export function newSteps(): Steps {
+  return { host: [], isolate: [], lan: [], target: [], hostUp: [], own: [], commit: [] };
+}
+
+export function inOrder(steps: Steps): NetOp[] {
+  const { host, isolate, lan, target, hostUp, own, commit } = steps;
+  return [host, isolate, lan, target, hostUp, own, commit].flat();
 }
 
 function diffBridge(

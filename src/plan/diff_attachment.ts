@@ -6,7 +6,7 @@ import { isPort } from "./diff_vxlan.ts";
 import { formatMark, markId } from "./mark.ts";
 import type { ObservedLan } from "./observed.ts";
 import { HOST } from "./ops.ts";
-import type { WantedAttachment, WantedLan, WantedMacvtap } from "./wanted.ts";
+import type { WantedAttachment, WantedLan, WantedMacvtap, WantedSpoke } from "./wanted.ts";
 
 /**
  * What a complete attachment's workload side looks like is its workload's own business from then
@@ -48,7 +48,7 @@ export function completeMark(lan: Pick<WantedLan, "uid">, attachment: WantedAtta
   });
 }
 
-function linkMark(lan: WantedLan, { spoke }: WantedAttachment): string {
+function linkMark(lan: WantedLan, { spoke }: { readonly spoke?: string }): string {
   return formatMark({ lan: markId(lan.uid), ...(spoke === undefined ? {} : { spoke }) });
 }
 
@@ -58,26 +58,35 @@ function createPair(
   target: string,
   steps: Steps,
 ): void {
-  const { mtu, address, ifname } = attachment;
-  const peer = {
-    at: lan.netns.path,
-    name: attachment.port,
-    mtu,
-    address: attachment.portAddress,
-  };
-  const alias = linkMark(lan, attachment);
-  if (attachment.attach === "veth") {
-    steps.host.push({ op: "create-veth", at: target, name: ifname, mtu, address, peer });
-    steps.target.push({ op: "change-link", at: target, name: ifname, up: true, alias });
+  if (attachment.attach === "macvtap") {
+    createSpoke(lan, attachment, steps);
+    createMacvtap(lan, attachment, target, steps);
     return;
   }
-  const { spoke: name, index } = attachment;
+  const { mtu, address, ifname: name } = attachment;
+  const peer = peerOf(lan, attachment);
+  steps.host.push({ op: "create-veth", at: target, name, mtu, address, peer });
+  const alias = linkMark(lan, attachment);
+  steps.target.push({ op: "change-link", at: target, name, up: true, alias });
+}
+
+/** A spoke's pair as far as the host namespace goes: making its other end a port is not in it. */
+export function createSpoke(lan: WantedLan, wanted: WantedSpoke, steps: Steps): void {
+  const { spoke: name, index, mtu, address } = wanted;
+  const peer = peerOf(lan, wanted);
+  const alias = linkMark(lan, wanted);
   steps.host.push({ op: "create-veth", at: HOST, name, index, mtu, address, peer });
   // By index: were the name taken in this very moment, the change must not hit that link.
   steps.host.push({ op: "change-link", at: HOST, name, index, arp: false, alias });
   steps.isolate.push({ op: "isolate-host-end", name });
-  createMacvtap(lan, attachment, target, steps);
   steps.hostUp.push({ op: "change-link", at: HOST, name, up: true });
+}
+
+function peerOf(
+  lan: WantedLan,
+  { port: name, portAddress: address, mtu }: Pick<WantedSpoke, "port" | "portAddress" | "mtu">,
+) {
+  return { at: lan.netns.path, name, mtu, address };
 }
 
 function createMacvtap(

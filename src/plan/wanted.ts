@@ -46,12 +46,22 @@ interface AttachmentBase {
   readonly target?: string;
 }
 
+/** A spoke's pair of links, whatever gets attached to it. */
+export interface WantedSpoke {
+  readonly spoke: string;
+  /** Bridge port in the LAN's namespace. */
+  readonly port: string;
+  readonly portAddress: string;
+  readonly address: string;
+  readonly mtu: number;
+  /** Index of the spoke in the host's namespace, and of a macvtap on it in the workload's. */
+  readonly index: number;
+}
+
 /** The spoke stays in the host namespace, a macvtap on it goes into the workload. */
-export interface WantedMacvtap extends AttachmentBase {
+export interface WantedMacvtap extends AttachmentBase, WantedSpoke {
   readonly attach: "macvtap";
   readonly spoke: string;
-  /** Index of the macvtap in the workload's namespace, and of the spoke in the host's. */
-  readonly index: number;
   readonly owner: TapOwner;
 }
 
