@@ -146,7 +146,7 @@ for (const [variable, expected] of [["HOME", ".cache/k8slan"], ["TMPDIR", "k8sla
     using fixture = new Fixture();
     await fixture.build();
     // To root /var/cache/k8slan comes first.
-    const user = Deno.uid() === 0 ? 65534 : Deno.uid();
+    const user = Deno.uid() || 65534;
     await Deno.chown(fixture.folder, user, null);
     const env = { K8SLAN_CACHE_DIR: "", [String(variable)]: fixture.folder };
     for (const start of ["first", "second"]) {
