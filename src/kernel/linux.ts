@@ -86,6 +86,7 @@ export class LinuxKernel implements Kernel, Disposable {
   }
 
   netnsId(path: string): number | undefined {
+    if (this.netnsIdentity(path) === undefined) return undefined;
     using netns = openNetns(path);
     const known = this.#host.client.get(getNamespaceId(netns.number), decodeNamespaceId);
     if (known !== undefined) return known;

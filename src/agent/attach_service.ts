@@ -1,0 +1,313 @@
+/** Attaching and detaching workloads: the decisions, and nothing half-made after a failure. */
+
+import { describe, K8slanError } from "../base/errors.ts";
+import type { KeyedMutex } from "../base/keyed_mutex.ts";
+import type { Log } from "../base/log.ts";
+import type {
+  AddRequest,
+  AttachmentKey,
+  AttachResult,
+  ConfigureRequest,
+  GcRequest,
+} from "../api/agent_protocol.ts";
+import { type AttachConfig, parseAttachConfig } from "../api/cni_config.ts";
+import type { Lan } from "../api/lan.ts";
+import { SPOKES_PER_NODE_MAX, VXLAN6_OVERHEAD } from "../api/names.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { anonymousPortName, derivedMac, portName } from "../plan/identity.ts";
+import { lanName } from "../plan/lan_plan.ts";
+import { markId } from "../plan/mark.ts";
+import type { TapOwner, WantedAttachment } from "../plan/wanted.ts";
+import { type Attachment, attachmentKey, type Target, wantedAttachment } from "./attachment.ts";
+import type { Attachments } from "./attachments.ts";
+import type { LanBuilder } from "./lan_builder.ts";
+import type { LanRegistry } from "./lan_registry.ts";
+import type { TapIndexes } from "./tap_indexes.ts";
+
+export interface AttachDependencies {
+  readonly node: string;
+  readonly tapOwner: TapOwner;
+  readonly kernel: Kernel;
+  readonly builder: LanBuilder;
+  readonly registry: LanRegistry;
+  readonly attachments: Attachments;
+  readonly taps: TapIndexes;
+  /** One LAN's attachments change one after the other. */
+  readonly mutex: KeyedMutex;
+  /** Called when the attachments of a LAN have changed. */
+  readonly changed: (lanId: string) => void;
+  readonly log: Log;
+}
+
+export class AttachService {
+  readonly #deps: AttachDependencies;
+
+  constructor(deps: AttachDependencies) {
+    this.#deps = deps;
+  }
+
+  /** Makes the interface. After any failure nothing of it is left. */
+  add(request: AddRequest): Promise<AttachResult> {
+    const config = parseAttachConfig(request.config, request.args ?? "");
+    const { lan, spoke } = this.#deps.registry.select({
+      lan: config.lan,
+      spoke: config.spoke,
+      deviceId: config.deviceId,
+      podNamespace: config.pod?.namespace,
+    });
+    const target = this.#target(request.netns);
+    return this.#deps.mutex.run(
+      markId(lan.metadata.uid),
+      () => this.#addTo(lan, spoke, config, request, target),
+    );
+  }
+
+  async #addTo(
+    lan: Lan,
+    spoke: string | undefined,
+    config: AttachConfig,
+    request: AddRequest,
+    target: Target,
+  ): Promise<AttachResult> {
+    const { attachments, builder } = this.#deps;
+    const lanId = markId(lan.metadata.uid);
+    this.#requireNew(request);
+    if (spoke !== undefined) await this.#freeSpoke(lan, spoke, config, request);
+    if (attachments.ofLan(lanId).length >= SPOKES_PER_NODE_MAX) {
+      throw new K8slanError(
+        "BridgeFull",
+        `LAN "${
+          lanName(lan)
+        }" has ${SPOKES_PER_NODE_MAX} attachments on this node, as many as a bridge takes; run the workload on another node`,
+        { retriable: true },
+      );
+    }
+    const plan = builder.wanted(lan, []);
+    const obstacle = plan.conditions.find(({ blocking }) => blocking);
+    if (obstacle !== undefined) {
+      throw new K8slanError(obstacle.reason, obstacle.message, { retriable: true });
+    }
+    const attachment = this.#plan(lan, spoke, plan.mtu, config, request, target);
+    const wanted = wantedAttachment(attachment, this.#deps.node)!;
+    try {
+      await builder.converge({ ...plan, attachments: [wanted] });
+      const result = this.#readBack(attachment, wanted);
+      attachments.put(attachment);
+      this.#deps.changed(lanId);
+      this.#deps.log.info("Attached", logFields(attachment));
+      return result;
+    } catch (error) {
+      await this.#undo(attachment, error);
+      throw error;
+    }
+  }
+
+  /** CNI: ADD must fail for an interface that exists, and leave it as it is. */
+  #requireNew(key: AttachmentKey): void {
+    const existing = this.#deps.attachments.get(attachmentKey(key));
+    if (existing === undefined) return;
+    throw new K8slanError(
+      "AlreadyAttached",
+      `Container "${key.containerId}" has interface "${key.ifname}" on LAN "${existing.lan}" already; delete it first`,
+    );
+  }
+
+  /** Throws unless the spoke is free, or held by what is gone or by the same pod's former sandbox. */
+  async #freeSpoke(
+    lan: Lan,
+    spoke: string,
+    config: AttachConfig,
+    request: AddRequest,
+  ): Promise<void> {
+    const holder = this.#deps.attachments.holder(markId(lan.metadata.uid), spoke);
+    if (holder === undefined) return;
+    const { details } = holder;
+    const samePod = config.pod?.uid !== undefined && details?.pod?.uid === config.pod.uid &&
+      holder.ifname === request.ifname;
+    if (samePod || this.#isGone(holder)) return await this.#detach(holder);
+    const who = details?.pod === undefined
+      ? `container "${holder.containerId}"`
+      : `pod "${details.pod.namespace}/${details.pod.name}"`;
+    throw new K8slanError(
+      "SpokeInUse",
+      `Spoke "${spoke}" of LAN "${
+        lanName(lan)
+      }" is attached to ${who} on this node; delete that first or use another spoke`,
+      { retriable: true },
+    );
+  }
+
+  #target(path: string): Target {
+    const { kernel } = this.#deps;
+    const identity = kernel.netnsIdentity(path);
+    if (identity === undefined) {
+      throw new K8slanError("NetnsNotFound", `"${path}" is not a network namespace`);
+    }
+    if (kernel.isHostNetns(path)) {
+      throw new K8slanError(
+        "HostNetns",
+        `"${path}" is the host's own network namespace; a LAN cannot be attached to it`,
+      );
+    }
+    return { path, identity };
+  }
+
+  #plan(
+    lan: Lan,
+    spoke: string | undefined,
+    lanMtu: number,
+    config: AttachConfig,
+    { containerId, ifname }: AddRequest,
+    target: Target,
+  ): Attachment {
+    const lanId = markId(lan.metadata.uid);
+    const port = spoke === undefined ? anonymousPortName(containerId, ifname) : portName(spoke);
+    if (config.mtu !== undefined && config.mtu > lanMtu) {
+      throw new K8slanError(
+        "InvalidConfig",
+        `The attachment asks for MTU ${config.mtu}, but LAN "${
+          lanName(lan)
+        }" carries ${lanMtu} on this node; ask for at most that, or raise the underlay's MTU to ${
+          config.mtu + VXLAN6_OVERHEAD
+        }`,
+      );
+    }
+    const macvtap = config.attach === "macvtap" && spoke !== undefined
+      ? { tapIndex: this.#deps.taps.reserve(spoke), owner: this.#deps.tapOwner }
+      : {};
+    return {
+      ...{ containerId, ifname, lanId, port, target },
+      lan: lanName(lan),
+      netnsPath: this.#deps.builder.netnsPath(lan),
+      ...(spoke === undefined ? {} : { spoke }),
+      attach: config.attach,
+      details: {
+        network: config.network,
+        ...(config.pod === undefined ? {} : { pod: config.pod }),
+        // The same spoke has the same address wherever it is: neighbours need not learn anew.
+        mac: config.mac ?? derivedMac(lanId, spoke ?? port),
+        mtu: config.mtu ?? lanMtu,
+        ...macvtap,
+        ips: [],
+        routes: [],
+      },
+    };
+  }
+
+  /** What the kernel has, which is what the caller is told. */
+  #readBack(attachment: Attachment, wanted: WantedAttachment): AttachResult {
+    const { ifname, lan, netnsPath, attach, spoke, target, details } = attachment;
+    const observed = this.#deps.builder.observe(netnsPath, [wanted]);
+    const link = observed.targets.get(target!.path)?.get(ifname);
+    if (link === undefined) {
+      throw new K8slanError(
+        "LinkMissing",
+        `Interface "${ifname}" vanished from "${target!.path}" while it was being attached`,
+        { retriable: true },
+      );
+    }
+    return {
+      ...{ ifname, lan, attach },
+      netns: target!.path,
+      mac: link.address,
+      mtu: link.mtu,
+      ...(spoke === undefined ? {} : { spoke }),
+      ...(details?.tapIndex === undefined ? {} : { tap: `/dev/tap${details.tapIndex}` }),
+    };
+  }
+
+  async #undo(attachment: Attachment, cause: unknown): Promise<void> {
+    const { attachments, builder, log } = this.#deps;
+    const { lan, lanId, netnsPath, port } = attachment;
+    log.warn("Attach failed", { ...logFields(attachment), error: describe(cause) });
+    try {
+      await builder.detach(lan, netnsPath, lanId, port);
+      if (attachments.ofLan(lanId).length === 0) await builder.remove(lan, netnsPath, lanId);
+    } catch (error) {
+      log.error("Undo failed; the next sweep tries again", {
+        ...logFields(attachment),
+        error: describe(error),
+      });
+    }
+  }
+
+  /** Removes the interface; it is fine when there is none, of whatever reason. */
+  async del(key: AttachmentKey): Promise<void> {
+    const known = this.#deps.attachments.get(attachmentKey(key));
+    if (known === undefined) return;
+    await this.#deps.mutex.run(known.lanId, async () => {
+      const attachment = this.#deps.attachments.get(attachmentKey(key));
+      if (attachment !== undefined) await this.#detach(attachment);
+    });
+  }
+
+  /** Is the workload's namespace no longer the one that was attached? */
+  #isGone({ target }: Attachment): boolean {
+    return target !== undefined &&
+      this.#deps.kernel.netnsIdentity(target.path) !== target.identity;
+  }
+
+  /** Removes the attachments of `lanId` whose workload is gone. The caller holds the LAN's mutex. */
+  async sweep(lanId: string): Promise<void> {
+    for (const attachment of this.#deps.attachments.ofLan(lanId)) {
+      if (!this.#isGone(attachment)) continue;
+      this.#deps.log.info("Workload is gone", logFields(attachment));
+      await this.#detach(attachment);
+    }
+  }
+
+  /** Takes an attachment away, and its LAN with the last of them. The caller holds the LAN's mutex. */
+  async #detach(attachment: Attachment): Promise<void> {
+    const { attachments, builder, log } = this.#deps;
+    const { lan, lanId, netnsPath, port } = attachment;
+    await builder.detach(lan, netnsPath, lanId, port);
+    attachments.remove(attachment);
+    this.#deps.changed(lanId);
+    log.info("Detached", logFields(attachment));
+    if (attachments.ofLan(lanId).length === 0) await builder.remove(lan, netnsPath, lanId);
+  }
+
+  /** Puts addresses and routes on the interface and remembers them, should it have to be made anew. */
+  async configure(request: ConfigureRequest): Promise<void> {
+    const { ips, routes } = request;
+    const { lanId } = this.require(request);
+    await this.#deps.mutex.run(lanId, () => {
+      const attachment = this.require(request);
+      this.#deps.kernel.configure(request.netns, request.ifname, ips, routes);
+      const { details } = attachment;
+      if (details === undefined) return;
+      this.#deps.attachments.put({ ...attachment, details: { ...details, ips, routes } });
+    });
+  }
+
+  /** The attachment of that key. Throws `K8slanError` "UnknownContainer". */
+  require(key: AttachmentKey): Attachment {
+    const attachment = this.#deps.attachments.get(attachmentKey(key));
+    if (attachment !== undefined) return attachment;
+    throw new K8slanError(
+      "UnknownContainer",
+      `Container "${key.containerId}" has no interface "${key.ifname}" on any LAN of this node`,
+    );
+  }
+
+  /** Removes the attachments of a network that its runtime no longer knows. */
+  async gc({ network, valid }: GcRequest): Promise<void> {
+    const keep = new Set(valid.map(attachmentKey));
+    const failures: string[] = [];
+    for (const attachment of [...this.#deps.attachments.all()]) {
+      const isOther = attachment.details?.network !== network;
+      if (isOther || keep.has(attachmentKey(attachment))) continue;
+      try {
+        await this.del(attachment);
+      } catch (error) {
+        failures.push(describe(error));
+      }
+    }
+    if (failures.length > 0) throw new Error(failures.join("; "));
+  }
+}
+
+function logFields(attachment: Attachment) {
+  const { lan, spoke, containerId, ifname, attach, details } = attachment;
+  return { lan, spoke, container: containerId, ifname, attach, tapIndex: details?.tapIndex };
+}

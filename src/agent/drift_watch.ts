@@ -1,0 +1,105 @@
+/** Kernel events → which LANs to look at again. */
+
+import type { Log } from "../base/log.ts";
+import { decodeAddress } from "../netlink/address.ts";
+import { decodeLink } from "../netlink/link_info.ts";
+import { RTM_DELADDR, RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK } from "../netlink/wire/constants.ts";
+import type { EventBatch, KernelEvent } from "../sys/netlink_events.ts";
+
+/** What a LAN depends on outside and inside its namespace. */
+export interface Dependencies {
+  /** Id of its namespace in the host's. */
+  readonly netnsId: number | undefined;
+  readonly underlay: { readonly name: string; readonly index?: number } | undefined;
+  /** Host ends of its spokes. */
+  readonly spokes: readonly string[];
+}
+
+export class DriftWatch {
+  readonly #suspect: (lanId: string) => void;
+  readonly #log: Log;
+  readonly #tracked = new Map<string, Dependencies>();
+  readonly #byNetnsId = new Map<number, string>();
+  readonly #byHostName = new Map<string, Set<string>>();
+  /** Names by index, as last seen: address events carry the index only, renames the new name. */
+  readonly #names = new Map<number, string>();
+
+  /** `suspect` is called for each LAN that an event may concern. */
+  constructor(suspect: (lanId: string) => void, log: Log) {
+    this.#suspect = suspect;
+    this.#log = log;
+  }
+
+  /** From now on events about these reach the LAN. Replaces what was tracked for it. */
+  track(lanId: string, dependencies: Dependencies): void {
+    this.untrack(lanId);
+    this.#tracked.set(lanId, dependencies);
+    const { netnsId, underlay, spokes } = dependencies;
+    if (netnsId !== undefined) this.#byNetnsId.set(netnsId, lanId);
+    if (underlay?.index !== undefined) this.#names.set(underlay.index, underlay.name);
+    for (const name of namesOf(dependencies)) {
+      const users = this.#byHostName.get(name);
+      if (users === undefined) this.#byHostName.set(name, new Set([lanId]));
+      else users.add(lanId);
+    }
+  }
+
+  untrack(lanId: string): void {
+    const dependencies = this.#tracked.get(lanId);
+    if (dependencies === undefined) return;
+    this.#tracked.delete(lanId);
+    const { netnsId } = dependencies;
+    if (netnsId !== undefined && this.#byNetnsId.get(netnsId) === lanId) {
+      this.#byNetnsId.delete(netnsId);
+    }
+    for (const name of namesOf(dependencies)) {
+      const users = this.#byHostName.get(name);
+      users?.delete(lanId);
+      if (users?.size === 0) this.#byHostName.delete(name);
+    }
+  }
+
+  /** Handles events until the source ends. */
+  async run(batches: AsyncIterable<EventBatch>): Promise<void> {
+    for await (const { events, overrun } of batches) {
+      if (overrun) this.#log.warn("The kernel dropped events; looking at every LAN");
+      for (const lanId of overrun ? this.#tracked.keys() : this.suspects(events)) {
+        this.#suspect(lanId);
+      }
+    }
+  }
+
+  /** The LANs that these events may concern. */
+  suspects(events: readonly KernelEvent[]): Set<string> {
+    const suspects = new Set<string>();
+    for (const { netnsId, message } of events) {
+      if (netnsId !== undefined) {
+        const lanId = this.#byNetnsId.get(netnsId);
+        if (lanId !== undefined) suspects.add(lanId);
+        continue;
+      }
+      for (const name of this.#hostNames(message.type, message.payload)) {
+        for (const lanId of this.#byHostName.get(name) ?? []) suspects.add(lanId);
+      }
+    }
+    return suspects;
+  }
+
+  /** The present and, after a rename, the former name of the device that an event is about. */
+  #hostNames(type: number, payload: Uint8Array): string[] {
+    if (type === RTM_NEWADDR || type === RTM_DELADDR) {
+      const name = this.#names.get(decodeAddress(payload).index);
+      return name === undefined ? [] : [name];
+    }
+    if (type !== RTM_NEWLINK && type !== RTM_DELLINK) return [];
+    const { index, name } = decodeLink(payload);
+    const before = this.#names.get(index);
+    if (type === RTM_DELLINK) this.#names.delete(index);
+    else if (this.#byHostName.has(name)) this.#names.set(index, name);
+    return before === undefined || before === name ? [name] : [name, before];
+  }
+}
+
+function namesOf({ underlay, spokes }: Dependencies): string[] {
+  return underlay === undefined ? [...spokes] : [...spokes, underlay.name];
+}

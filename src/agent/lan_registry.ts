@@ -1,0 +1,135 @@
+/** The LANs that exist, which of them are accepted, and how requests name them. */
+
+import { K8slanError } from "../base/errors.ts";
+import type { Lan } from "../api/lan.ts";
+import { acceptLans, type Verdict } from "../plan/acceptance.ts";
+import { lanName } from "../plan/lan_plan.ts";
+import { markId } from "../plan/mark.ts";
+
+export interface KnownLan {
+  readonly lan: Lan;
+  readonly verdict: Verdict;
+}
+
+/** How a CNI configuration names what to attach to. */
+export interface LanSelector {
+  readonly lan?: { readonly namespace?: string | undefined; readonly name: string } | undefined;
+  readonly spoke?: string | undefined;
+  readonly deviceId?: string | undefined;
+  readonly podNamespace?: string | undefined;
+}
+
+export class LanRegistry {
+  #byId: ReadonlyMap<string, KnownLan> = new Map();
+  #bySpoke: ReadonlyMap<string, KnownLan> = new Map();
+  #byName: ReadonlyMap<string, readonly KnownLan[]> = new Map();
+
+  /** Replaces all LANs. Returns the ids of those that came, went or changed. */
+  replace(lans: readonly Lan[]): string[] {
+    const verdicts = acceptLans(lans);
+    const before = this.#byId;
+    const known = lans.map((lan): KnownLan => ({
+      lan,
+      verdict: verdicts.get(lan.metadata.uid)!,
+    }));
+    this.#byId = new Map(known.map((entry) => [markId(entry.lan.metadata.uid), entry]));
+    const accepted = known.filter(({ verdict }) => verdict.accepted);
+    this.#bySpoke = new Map(
+      accepted.flatMap((entry) => entry.lan.spec.spokes.map((spoke) => [spoke, entry] as const)),
+    );
+    this.#byName = Map.groupBy(known, ({ lan }) => lan.metadata.name);
+    const ids = new Set([...before.keys(), ...this.#byId.keys()]);
+    return [...ids].filter((id) => {
+      return JSON.stringify(before.get(id)) !== JSON.stringify(this.#byId.get(id));
+    });
+  }
+
+  all(): Iterable<KnownLan> {
+    return this.#byId.values();
+  }
+
+  get(id: string): KnownLan | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** The accepted LAN of that id. */
+  accepted(id: string): Lan | undefined {
+    const known = this.#byId.get(id);
+    return known?.verdict.accepted ? known.lan : undefined;
+  }
+
+  /**
+   * The LAN and spoke that a request means. Throws `K8slanError` "LanNotFound", "LanAmbiguous",
+   * "LanNotAccepted", "SpokeNotFound" or "NamespaceNotAllowed".
+   */
+  select(selector: LanSelector): { lan: Lan; spoke?: string } {
+    const spoke = selector.spoke ?? selector.deviceId;
+    const known = selector.lan === undefined
+      ? this.#ofSpoke(spoke!)
+      : this.#ofName(selector.lan, selector.podNamespace);
+    const { lan, verdict } = known;
+    const name = lanName(lan);
+    if (!verdict.accepted) {
+      throw new K8slanError("LanNotAccepted", `LAN "${name}" is not accepted: ${verdict.message}`, {
+        retriable: true,
+      });
+    }
+    if (spoke !== undefined && this.#bySpoke.get(spoke) !== known) {
+      throw new K8slanError(
+        "SpokeNotFound",
+        `LAN "${name}" has no spoke "${spoke}"; add it to spec.spokes or name one of ${
+          listed(lan.spec.spokes)
+        }`,
+        { retriable: true },
+      );
+    }
+    requireNamespace(lan, selector.podNamespace);
+    return { lan, ...(spoke === undefined ? {} : { spoke }) };
+  }
+
+  #ofSpoke(spoke: string): KnownLan {
+    const known = this.#bySpoke.get(spoke);
+    if (known !== undefined) return known;
+    throw new K8slanError("SpokeNotFound", `No LAN has a spoke "${spoke}"`, { retriable: true });
+  }
+
+  #ofName(
+    { namespace, name }: { namespace?: string | undefined; name: string },
+    podNamespace: string | undefined,
+  ): KnownLan {
+    const candidates = this.#byName.get(name) ?? [];
+    const inNamespace = (wanted: string | undefined) =>
+      candidates.find(({ lan }) => lan.metadata.namespace === wanted);
+    const found = namespace !== undefined
+      ? inNamespace(namespace)
+      : inNamespace(podNamespace) ?? (candidates.length === 1 ? candidates[0] : undefined);
+    if (found !== undefined) return found;
+    const asked = namespace === undefined ? name : `${namespace}/${name}`;
+    if (namespace === undefined && candidates.length > 1) {
+      throw new K8slanError(
+        "LanAmbiguous",
+        `"${asked}" could be any of ${
+          listed(candidates.map(({ lan }) => lanName(lan)))
+        }; name its namespace too`,
+      );
+    }
+    throw new K8slanError("LanNotFound", `There is no LAN "${asked}"`, { retriable: true });
+  }
+}
+
+function requireNamespace(lan: Lan, podNamespace: string | undefined): void {
+  if (podNamespace === undefined) return;
+  const offered = lan.spec.namespaces ?? [lan.metadata.namespace];
+  if (offered.includes(podNamespace)) return;
+  throw new K8slanError(
+    "NamespaceNotAllowed",
+    `LAN "${lanName(lan)}" is not offered in namespace "${podNamespace}", only in ${
+      listed(offered)
+    }; add it to spec.namespaces`,
+  );
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 8).map((name) => `"${name}"`).join(", ");
+  return names.length > 8 ? `${shown} and ${names.length - 8} more` : shown || "none";
+}

@@ -1,0 +1,145 @@
+/** The node agent: wires its parts, starts them in order and stops them in reverse. */
+
+import { createLog, type Log, type LogLevel } from "../base/log.ts";
+import { describe, K8slanError } from "../base/errors.ts";
+import { KeyedMutex } from "../base/keyed_mutex.ts";
+import type { Condition } from "../api/agent_protocol.ts";
+import { AGENT_SOCKET_NAME, DELETE_QUEUE_DIR_NAME, NETNS_DIR_NAME } from "../api/names.ts";
+import { LinuxKernel } from "../kernel/linux.ts";
+import type { OpenTransport } from "../kernel/places.ts";
+import type { TapOwner } from "../plan/wanted.ts";
+import { watchKernelEvents } from "../sys/netlink_events.ts";
+import { version } from "../version.ts";
+import { AgentHandler } from "./agent_handler.ts";
+import { AttachService } from "./attach_service.ts";
+import { AttachmentRecords } from "./attachment_records.ts";
+import { Attachments } from "./attachments.ts";
+import { DeleteReplay } from "./delete_replay.ts";
+import { DriftWatch } from "./drift_watch.ts";
+import { LanBuilder } from "./lan_builder.ts";
+import { LanRegistry } from "./lan_registry.ts";
+import { LansFolder } from "./lans_folder.ts";
+import { Reconciler } from "./reconciler.ts";
+import { ReconcileQueue } from "./reconcile_queue.ts";
+import { recover } from "./recovery.ts";
+import { SocketServer } from "./socket_server.ts";
+import { TapIndexes } from "./tap_indexes.ts";
+
+export interface AgentOptions {
+  readonly standalone: true;
+  /** Folder of LAN files. */
+  readonly lansDir: string;
+  readonly node: string;
+  readonly runDir: string;
+  readonly stateDir: string;
+  readonly tapOwner: TapOwner;
+  readonly logLevel: LogLevel;
+}
+
+/** For tests: where the agent's effects go. */
+export interface AgentSeams {
+  readonly log?: Log;
+  readonly transport?: OpenTransport;
+}
+
+/** Everything attached is looked at this often, whether or not an event came. */
+const RESYNC_MS = 60_000;
+
+/** Runs until `signal` fires. What is attached stays as it is. */
+export async function agentMain(
+  options: AgentOptions,
+  signal: AbortSignal,
+  seams: AgentSeams = {},
+): Promise<void> {
+  const { node, runDir, stateDir, lansDir, tapOwner } = options;
+  const log = seams.log ?? createLog({ level: options.logLevel, fields: { node } });
+  const netnsDir = `${runDir}/${NETNS_DIR_NAME}`;
+  for (const path of [runDir, netnsDir, stateDir]) {
+    Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
+  }
+  using _lock = lockRunDir(runDir);
+  using kernel = new LinuxKernel(netnsDir, seams.transport);
+  // Subscribed before the first look, so that nothing falls between.
+  const events = watchKernelEvents(signal);
+
+  const registry = new LanRegistry();
+  const records = new AttachmentRecords(`${stateDir}/attachments`, log);
+  const attachments = new Attachments(records);
+  const taps = new TapIndexes(`${stateDir}/taps.json`, node, log);
+  const builder = new LanBuilder(kernel, { name: node, netnsDir }, log);
+  const mutex = new KeyedMutex();
+  const queue = new ReconcileQueue((lanId) => reconciler.reconcile(lanId), log);
+  const drift = new DriftWatch((lanId) => queue.add(lanId), log);
+  const service = new AttachService({
+    ...{ node, tapOwner, kernel, builder, registry, attachments, taps, mutex, log },
+    changed: (lanId) => queue.add(lanId),
+  });
+  const reconciler = new Reconciler({
+    ...{ node, kernel, builder, registry, attachments, service, mutex, drift, log },
+  });
+
+  const folder = new LansFolder(lansDir, `${stateDir}/first-seen.json`, log);
+  let problems: readonly Condition[] = [];
+  const readLans = () => {
+    try {
+      const reading = folder.read();
+      problems = reportProblems(log, problems, reading.problems);
+      for (const lanId of registry.replace(reading.lans)) queue.add(lanId);
+    } catch (error) {
+      problems = reportProblems(log, problems, [
+        { reason: "UnreadableFolder", message: `Cannot read "${lansDir}": ${describe(error)}` },
+      ]);
+    }
+  };
+  readLans();
+  await recover({ kernel, builder, attachments, records, taps, log });
+  const replay = new DeleteReplay(`${runDir}/${DELETE_QUEUE_DIR_NAME}`, service, log);
+  await replay.run();
+
+  const handler = new AgentHandler({
+    ...{ node, kernel, builder, registry, attachments, service, reconciler, log },
+    problems: () => problems,
+  });
+  const server = new SocketServer(`${runDir}/${AGENT_SOCKET_NAME}`, handler, log);
+  const resync = () => {
+    for (const lanId of attachments.lanIds()) queue.add(lanId);
+    replay.run().catch((error) => log.error("Replay failed", { error: describe(error) }));
+  };
+  const timer = setInterval(resync, RESYNC_MS);
+  resync();
+  log.info("Agent is ready", { version, runDir, lans: [...registry.all()].length });
+  try {
+    await Promise.all([
+      server.serve(signal),
+      drift.run(events),
+      folder.watch(readLans, signal),
+    ]);
+  } finally {
+    clearInterval(timer);
+    await queue.close();
+    await kernel.settled();
+    log.info("Agent has stopped; what is attached stays attached");
+  }
+}
+
+/** Two agents on one run directory would undo each other's work. */
+function lockRunDir(runDir: string): Deno.FsFile {
+  const file = Deno.openSync(`${runDir}/agent.lock`, { create: true, write: true, mode: 0o600 });
+  if (file.tryLockSync(true)) return file;
+  file.close();
+  throw new K8slanError(
+    "AgentRunning",
+    `Another agent is running with "${runDir}"; stop it or give this one another --run-dir`,
+  );
+}
+
+/** Logs problems that are new; returns all of them. */
+function reportProblems(
+  log: Log,
+  before: readonly Condition[],
+  now: readonly Condition[],
+): readonly Condition[] {
+  const known = new Set(before.map(({ message }) => message));
+  for (const problem of now) if (!known.has(problem.message)) log.warn("Problem", { ...problem });
+  return now;
+}
