@@ -14,6 +14,7 @@
 import { parseArgs } from "node:util";
 import { BUNDLE_INPUTS, bundleProgram, filesUnder } from "./build_bundle.ts";
 import { unpackingExecutable } from "./build_unpacking.ts";
+import { describe } from "../src/base/errors.ts";
 import { version } from "../src/version.ts";
 
 type Form = "compiled" | "unpacking";
@@ -23,6 +24,8 @@ const TARGETS: Readonly<Record<string, string>> = {
   x86_64: "x86_64-unknown-linux-gnu",
   aarch64: "aarch64-unknown-linux-gnu",
 };
+
+const ALIASES: Readonly<Record<string, string>> = { amd64: "x86_64", arm64: "aarch64" };
 
 /** Every start of the program gets these; scripts/build_launcher.sh repeats them. */
 const RUN_FLAGS = [
@@ -39,7 +42,7 @@ async function main(): Promise<number> {
   const { values } = parseArgs({
     options: { target: { type: "string" }, form: { type: "string" } },
   });
-  const target = values.target ?? Deno.build.arch;
+  const target = ALIASES[values.target ?? ""] ?? values.target ?? Deno.build.arch;
   const triple = TARGETS[target];
   if (triple === undefined) return usage("target", target, Object.keys(TARGETS));
   const wanted = values.form;
@@ -112,6 +115,9 @@ async function compile(app: string, triple: string, made: string): Promise<void>
     `--output=${made}`,
     `${app}/main.js`,
   ]);
+  if (triple !== TARGETS[Deno.build.arch]) return;
+  const said = await output(made, ["version"]);
+  if (!said.includes(version)) throw new Error(`The compiled program says "${said.trim()}"`);
 }
 
 /** An executable that carries Deno and the program. */
@@ -171,4 +177,11 @@ async function output(command: string, args: readonly string[]): Promise<string>
   return new TextDecoder().decode(stdout);
 }
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) {
+  try {
+    Deno.exit(await main());
+  } catch (error) {
+    console.error(`build: ${describe(error)}`);
+    Deno.exit(1);
+  }
+}
