@@ -50,11 +50,11 @@ async function main(): Promise<number> {
     return usage("form", wanted, ["compiled", "unpacking"]);
   }
 
-  const output = target === Deno.build.arch ? "dist/k8slan" : `dist/k8slan-${target}`;
-  const stamp = `${output}.stamp`;
+  const file = target === Deno.build.arch ? "dist/k8slan" : `dist/k8slan-${target}`;
+  const stamp = `${file}.stamp`;
   const key = await hashInputs([triple, wanted ?? "", Deno.version.deno, Deno.version.v8]);
-  if (await readIfAny(stamp) === key && await readSize(output) !== undefined) {
-    console.log(`${await describeOutput(output)}, unchanged`);
+  if (await readIfAny(stamp) === key && await readSize(file) !== undefined) {
+    console.log(`${await describeFile(file)}, unchanged`);
     return 0;
   }
 
@@ -67,13 +67,13 @@ async function main(): Promise<number> {
     if (form === "compiled") await compile(`${work}/app`, triple, made);
     else await carry(`${work}/app`, target, made);
     await Deno.chmod(made, 0o755);
-    await Deno.copyFile(made, `${output}.new`);
-    await Deno.rename(`${output}.new`, output);
+    await Deno.copyFile(made, `${file}.new`);
+    await Deno.rename(`${file}.new`, file);
     await Deno.writeTextFile(stamp, key);
   } finally {
     await Deno.remove(work, { recursive: true });
   }
-  console.log(`${await describeOutput(output)}, ${form} form, Deno ${Deno.version.deno}`);
+  console.log(`${await describeFile(file)}, ${form} form, Deno ${Deno.version.deno}`);
   return 0;
 }
 
@@ -85,7 +85,7 @@ function usage(option: string, found: string, known: readonly string[]): number 
 /** "compiled" where denort is at hand or Deno's site answers, and a line that says why if not. */
 async function chooseForm(triple: string): Promise<Form> {
   const url = `https://dl.deno.land/release/v${Deno.version.deno}/denort-${triple}.zip`;
-  const { denoDir } = JSON.parse(await output(Deno.execPath(), ["info", "--json"]));
+  const { denoDir } = JSON.parse(await commandOutput(Deno.execPath(), ["info", "--json"]));
   const kept = `${denoDir}/dl/release/v${Deno.version.deno}/denort-${triple}.zip`;
   if (Deno.env.has("DENORT_BIN") || await readSize(kept) !== undefined) return "compiled";
   try {
@@ -108,7 +108,7 @@ async function chooseForm(triple: string): Promise<Form> {
 async function compile(app: string, triple: string, made: string): Promise<void> {
   for await (const path of filesUnder(app)) await Deno.utime(path, 0, 0);
   const flags = [...RUN_FLAGS, "--no-code-cache", "--no-check", "--quiet"];
-  await output(Deno.execPath(), [
+  await commandOutput(Deno.execPath(), [
     "compile",
     ...flags,
     `--target=${triple}`,
@@ -116,13 +116,13 @@ async function compile(app: string, triple: string, made: string): Promise<void>
     `${app}/main.js`,
   ]);
   if (triple !== TARGETS[Deno.build.arch]) return;
-  const said = await output(made, ["version"]);
+  const said = await commandOutput(made, ["version"]);
   if (!said.includes(version)) throw new Error(`The compiled program says "${said.trim()}"`);
 }
 
 /** An executable that carries Deno and the program. */
 async function carry(app: string, target: string, made: string): Promise<void> {
-  const deno = target === Deno.build.arch ? Deno.execPath() : await output("sh", [
+  const deno = target === Deno.build.arch ? Deno.execPath() : await commandOutput("sh", [
     "-c",
     '. scripts/lib/packages.sh; . scripts/lib/deno.sh; obtain_deno "$1"',
     "sh",
@@ -153,7 +153,7 @@ async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
 }
 
-async function describeOutput(path: string): Promise<string> {
+async function describeFile(path: string): Promise<string> {
   const size = await readSize(path) ?? 0;
   return `build: ${path}, ${(size / 1e6).toFixed(1)} MB`;
 }
@@ -167,7 +167,7 @@ async function readSize(path: string): Promise<number | undefined> {
 }
 
 /** What a command prints; throws if it fails. */
-async function output(command: string, args: readonly string[]): Promise<string> {
+async function commandOutput(command: string, args: readonly string[]): Promise<string> {
   const { success, stdout } = await new Deno.Command(command, {
     args: [...args],
     stdin: "null",

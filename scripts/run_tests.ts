@@ -22,7 +22,7 @@ interface Tier {
 const TIERS: readonly Tier[] = [
   {
     name: "unit",
-    folders: ["src", "scripts"],
+    folders: ["src", "scripts", "tests/support"],
     options: ["--parallel"],
     needsRoot: false,
     packages: [],
