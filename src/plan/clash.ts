@@ -22,6 +22,7 @@ export function requireOurs(wanted: WantedLan, observed: ObservedLan): void {
         } has it; rename or remove that link, or rename the spoke`,
       );
     }
+    requireWorkload(wanted, observed, target);
     const inside = target === undefined ? undefined : observed.targets.get(target)?.get(ifname);
     if (inside !== undefined && inside.alias !== mark) {
       throw new K8slanError(
@@ -30,6 +31,23 @@ export function requireOurs(wanted: WantedLan, observed: ObservedLan): void {
       );
     }
   }
+}
+
+/** A LAN's own namespace is no workload's. */
+function requireWorkload(
+  { lan }: WantedLan,
+  { targets }: ObservedLan,
+  target: string | undefined,
+): void {
+  if (target === undefined) return;
+  const mark = parseMark(targets.get(target)?.get("lo")?.alias);
+  if (mark === undefined) return;
+  throw new K8slanError(
+    "LanNetns",
+    `"${target}" is the network namespace of LAN "${
+      mark.name ?? mark.lan
+    }" itself, not a workload's; "${lan}" cannot be attached to it`,
+  );
 }
 
 function requireNetns(wanted: WantedLan, { netns }: ObservedLan): void {
