@@ -17,7 +17,10 @@ import {
 export interface VxlanAttrs {
   readonly kind: "vxlan";
   readonly vni: number;
-  /** Multicast group or sole peer; absent for a device that is fed by its forwarding table. */
+  /**
+   * Multicast group or sole peer; absent for an IPv4 device that is fed by its forwarding table,
+   * `::` for such a device of IPv6 (which takes IPv6 peers only; the kernel reports no group then).
+   */
   readonly group?: string;
   /** Index of the underlay device in the namespace where the VXLAN was created. */
   readonly underlayIndex?: number;
