@@ -19,7 +19,10 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   plan: { values: ["base", "api"], types: ["netlink"] },
   sys: { values: ["base", "netlink"] },
   kernel: { values: ["base", "plan", "netlink", "sys"], types: ["api"] },
-  agent: { values: ["base", "api", "plan", "kernel", "sys", "netlink", "version.ts"] },
+  agent: {
+    values: ["base", "api", "plan", "kernel", "sys", "netlink", "version.ts"],
+    npm: ["zod"],
+  },
   cni: { values: ["base", "api/names.ts", "api/agent_protocol.ts"], types: ["api"] },
   cli: {
     values: ["base", "api", "plan", "version.ts"],
