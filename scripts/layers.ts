@@ -21,7 +21,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   kernel: { values: ["base", "plan", "netlink", "sys"], types: ["api"] },
   agent: {
     values: ["base", "api", "plan", "kernel", "sys", "netlink", "version.ts"],
-    npm: ["zod"],
+    packages: ["zod"],
   },
   cni: { values: ["base", "api/names.ts", "api/agent_protocol.ts"], types: ["api"] },
   cli: {
