@@ -8,6 +8,7 @@ import { AGENT_SOCKET_NAME, DELETE_QUEUE_DIR_NAME, NETNS_DIR_NAME } from "../api
 import { LinuxKernel } from "../kernel/linux.ts";
 import type { OpenTransport } from "../kernel/places.ts";
 import type { TapOwner } from "../plan/wanted.ts";
+import { requireSharedMounts } from "../sys/mount_propagation.ts";
 import { watchKernelEvents } from "../sys/netlink_events.ts";
 import { version } from "../version.ts";
 import { AgentHandler } from "./agent_handler.ts";
@@ -57,6 +58,7 @@ export async function agentMain(
   for (const path of [runDir, netnsDir, stateDir]) {
     Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
   }
+  requireSharedMounts(netnsDir);
   using _lock = lockRunDir(runDir);
   using kernel = new LinuxKernel(netnsDir, seams.transport);
   // Subscribed before the first look, so that nothing falls between.
