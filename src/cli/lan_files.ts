@@ -2,8 +2,10 @@
 
 import { describe, K8slanError } from "../base/errors.ts";
 import type { Lan } from "../api/lan.ts";
-import { type LanFileIssue, type LanPlace, parseLans } from "../api/lan_yaml.ts";
+import { quote } from "../api/issues.ts";
+import { type LanFileEntry, type LanFileIssue, type LanPlace, parseLans } from "../api/lan_yaml.ts";
 import { acceptLans, type Verdict } from "../plan/acceptance.ts";
+import { lanName } from "../plan/lan_plan.ts";
 import type { CliHost } from "./host.ts";
 
 /** What the agent reads of its folder too. */
@@ -30,8 +32,8 @@ export interface PlacedLan {
  * ("UnreadableFile", "NoLan") when there is nothing to judge.
  */
 export async function readLanFiles(paths: readonly string[], host: CliHost): Promise<LanFiles> {
-  const files = [...new Set(paths)].flatMap(expand);
-  const entries = [];
+  const files = [...new Set(paths.flatMap(expand))];
+  const entries: LanFileEntry[] = [];
   for (const path of files) {
     const text = path === STDIN ? await host.stdin() : readText(path);
     entries.push(...parseLans(text, path === STDIN ? "stdin" : path));
@@ -42,20 +44,44 @@ export async function readLanFiles(paths: readonly string[], host: CliHost): Pro
       `There is no LAN in ${paths.map((path) => `"${path}"`).join(", ")}`,
     );
   }
-  const verdicts = acceptLans(entries.flatMap((entry) => entry.kind === "lan" ? entry.lan : []));
   const lans: PlacedLan[] = [];
   const issues: LanFileIssue[] = [];
+  const firsts = firstOfEachName(entries);
+  const verdicts = acceptLans([...firsts.values()].map(({ lan }) => lan));
   for (const entry of entries) {
     if (entry.kind === "bad") {
       issues.push(...entry.issues);
       continue;
     }
     const { lan, place } = entry;
+    const first = firsts.get(lanName(lan));
     const verdict = verdicts.get(lan.metadata.uid);
-    lans.push({ lan, place, accepted: verdict?.accepted === true });
-    if (verdict !== undefined && !verdict.accepted) issues.push(conflict(lan, place, verdict));
+    const isAccepted = first === entry && verdict?.accepted === true;
+    lans.push({ lan, place, accepted: isAccepted });
+    if (first !== undefined && first !== entry) issues.push(repeated(entry, first));
+    else if (verdict !== undefined && !verdict.accepted) issues.push(conflict(lan, place, verdict));
   }
   return { lans, issues, count: entries.length };
+}
+
+type LanEntry = Extract<LanFileEntry, { kind: "lan" }>;
+
+/** Of several LANs of one name the agent takes the first too. */
+function firstOfEachName(entries: readonly LanFileEntry[]): ReadonlyMap<string, LanEntry> {
+  const firsts = new Map<string, LanEntry>();
+  for (const entry of entries) {
+    if (entry.kind !== "lan") continue;
+    const name = lanName(entry.lan);
+    if (!firsts.has(name)) firsts.set(name, entry);
+  }
+  return firsts;
+}
+
+function repeated({ lan, place }: LanEntry, { place: first }: LanEntry): LanFileIssue {
+  const where = `${first.source}:${first.line ?? `document ${first.document}`}`;
+  const message = `${quote(lan.metadata.name)} is also the name of the LAN at ${where}; ` +
+    "rename or remove one of them";
+  return { ...place, path: "metadata.name", message };
 }
 
 function conflict(
@@ -98,5 +124,5 @@ function read<Result>(path: string, action: () => Result): Result {
 
 /** Deno repeats call and path in the message of such an error; the person knows them. */
 function reason(error: unknown): string {
-  return describe(error).replace(/, (readfile|stat|readdir) '.*'$/, "");
+  return describe(error).replace(/: \w+ '.*'$/, "");
 }

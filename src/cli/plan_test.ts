@@ -1,0 +1,161 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import { cliRun, README_LAN } from "../../tests/support/cli_run.ts";
+
+const OTHER = README_LAN.replace("lan-test", "other").replace("knlvrf", "other")
+  .replace("222", "333").replace("pod1", "pod3").replace("pod2", "pod4");
+
+const IN = "nsenter --net=/run/k8slan/netns/knlvrf";
+const LAN_MARK = "k8slan lan=file.k8slan-system.lan-test";
+
+const HEAD = `# LAN k8slan-system/lan-test on node worker1
+# Underlay eth1, from spec.vxlanDevMap, taken to have MTU 1500
+# MTU 1426, the underlay's less 70 for VXLAN and 4 for a VLAN tag inside
+`;
+
+const LAN = `# Network namespace, bridge and VXLAN
+mkdir -p /run/k8slan/netns && touch /run/k8slan/netns/knlvrf
+unshare --net=/run/k8slan/netns/knlvrf true
+${IN} sysctl -qw net/ipv6/conf/default/disable_ipv6=1
+${IN} ip link set lo up alias '${LAN_MARK} name=k8slan-system/lan-test'
+ip link add vx2 address 02:cf:c2:ee:2f:87 mtu 1426 netns /run/k8slan/netns/knlvrf type vxlan id 222 group ff02::14 dev eth1 dstport 4789 ttl 1 ageing 300
+${IN} ip link add br2 index 1048576 address 02:2e:cc:16:04:e9 mtu 1426 type bridge stp_state 0 mcast_snooping 0 ageing_time 30000
+${IN} ip link set br2 alias '${LAN_MARK}' up
+${IN} ip link set vx2 master br2
+${IN} ip link set vx2 type bridge_slave group_fwd_mask 0xfffd
+${IN} ip link set vx2 alias '${LAN_MARK}' up
+`;
+
+const POD1 = `# Spoke pod1
+ip link add pod1 index 143515682 address 02:9e:0b:4d:b1:17 mtu 1426 type veth peer name pod1.b address 02:9d:21:58:61:3c mtu 1426 netns /run/k8slan/netns/knlvrf
+ip link set pod1 arp off alias '${LAN_MARK} spoke=pod1'
+sysctl -qw net/ipv6/conf/pod1/disable_ipv6=1
+sysctl -qw net/ipv4/conf/pod1/rp_filter=1
+${IN} ip link set pod1.b master br2
+${IN} ip link set pod1.b type bridge_slave group_fwd_mask 0xfffd
+${IN} ip link set pod1.b up
+ip link set pod1 up
+`;
+
+const POD2 = `# Spoke pod2
+ip link add pod2 index 161105779 address 02:8a:2c:be:70:1d mtu 1426 type veth peer name pod2.b address 02:db:0d:1d:fd:14 mtu 1426 netns /run/k8slan/netns/knlvrf
+ip link set pod2 arp off alias '${LAN_MARK} spoke=pod2'
+sysctl -qw net/ipv6/conf/pod2/disable_ipv6=1
+sysctl -qw net/ipv4/conf/pod2/rp_filter=1
+${IN} ip link set pod2.b master br2
+${IN} ip link set pod2.b type bridge_slave group_fwd_mask 0xfffd
+${IN} ip link set pod2.b up
+ip link set pod2 up
+`;
+
+function planOf(args: readonly string[], stdin = README_LAN, env = {}) {
+  return cliRun(["plan", "-f", "-", ...args], { stdin, env });
+}
+
+Deno.test("plan() prints the README's LAN as shell commands", async () => {
+  const run = await planOf(["--node", "worker1"]);
+  deepEqual(run, { code: 0, out: HEAD + LAN + POD1 + POD2, err: "" });
+});
+
+Deno.test("plan() prints only the spokes asked for", async () => {
+  equal((await planOf(["--spoke", "pod2"])).out, HEAD + LAN + POD2);
+});
+
+Deno.test("plan() takes the node from the environment, then from the machine", async () => {
+  match((await planOf([])).out, /on node worker1\n# Underlay eth1, from spec.vxlanDevMap,/);
+  const { out } = await planOf([], README_LAN, { NODE_NAME: "worker9" });
+  match(out, /on node worker9\n# Underlay eth0.10, from spec.defaultVxlanDev,/);
+});
+
+Deno.test("plan() says where the MTU comes from", async () => {
+  match(
+    (await planOf(["--underlay-mtu", "9000"])).out,
+    /have MTU 9000\n# MTU 8926, the underlay's/,
+  );
+  const { out } = await planOf([], README_LAN.replace("spec:", "spec:\n  mtu: 1400"));
+  match(out, /\n# MTU 1400, from spec.mtu\n/);
+});
+
+Deno.test("plan() prints what attaching makes, as macvtap and as veth", async () => {
+  const attach = ["--attach", "pod1=/run/netns/blue:eth1", "pod2=/run/netns/red,veth"];
+  const { code, out } = await planOf(attach);
+  equal(code, 0);
+  const lines = out.split("\n");
+  const has = (line: string) => equal(lines.includes(line), true, line);
+  has(
+    "# Network namespace, bridge and VXLAN; pod1 as macvtap eth1 in /run/netns/blue; " +
+      "pod2 as veth net1 in /run/netns/red",
+  );
+  has(
+    "ip link add link pod1 name eth1 index 143515682 netns /run/netns/blue type macvtap mode passthru",
+  );
+  has("chown 107:107 /dev/tap143515682");
+  has(
+    "ip link add net1 address 02:8a:2c:be:70:1d mtu 1426 netns /run/netns/red type veth peer name " +
+      "pod2.b address 02:db:0d:1d:fd:14 mtu 1426 netns /run/k8slan/netns/knlvrf",
+  );
+  equal(out.includes("# Spoke"), false);
+});
+
+Deno.test("plan() separates LANs by an empty line", async () => {
+  const { out } = await planOf([], [README_LAN, OTHER].join("---\n"));
+  const [first, second] = out.split("\n\n");
+  equal(`${first}\n`, HEAD + LAN + POD1 + POD2);
+  match(second ?? "", /^# LAN k8slan-system\/other on node worker1\n/);
+});
+
+Deno.test("plan() gives programs the commands as a list", async () => {
+  const { out } = await planOf(["-o", "json", "--spoke", "pod1"]);
+  const isCommand = (line: string) => line !== "" && !line.startsWith("#");
+  deepEqual(JSON.parse(out), {
+    node: "worker1",
+    lans: [{
+      lan: "k8slan-system/lan-test",
+      underlay: "eth1",
+      mtu: 1426,
+      commands: (LAN + POD1).split("\n").filter(isCommand),
+    }],
+  });
+});
+
+Deno.test("plan() prints no command when two LANs exclude each other", async () => {
+  const { code, out, err } = await planOf(
+    [],
+    [README_LAN, OTHER.replace("333", "222")].join("---\n"),
+  );
+  deepEqual([code, out], [1, ""]);
+  match(
+    err,
+    /^k8slan: stdin:19: spec.vni "222" belongs to LAN "k8slan-system\/lan-test", [^\n]*\n$/,
+  );
+});
+
+Deno.test("plan() prints every fault and no command when a LAN is not valid", async () => {
+  const bad = README_LAN.replace("222", "0").replace("ns: knlvrf", "ns: lo-");
+  const { code, out, err } = await planOf([], bad);
+  deepEqual([code, out], [1, ""]);
+  match(err, /^k8slan: stdin:7: spec.ns [^\n]*\nk8slan: stdin:10: spec.vni [^\n]*\n$/);
+});
+
+Deno.test("plan() leaves out a LAN that cannot be on the node, and says so", async () => {
+  const homeless = OTHER.replace("  defaultVxlanDev: eth0.10\n", "");
+  const { code, out, err } = await planOf(
+    ["--node", "worker9"],
+    [homeless, README_LAN].join("---\n"),
+  );
+  equal(code, 1);
+  const message = 'LAN "k8slan-system/other" names no underlay device for node "worker9"; ' +
+    "add it to spec.vxlanDevMap or set spec.defaultVxlanDev";
+  equal(err, `k8slan: ${message}\n`);
+  equal(
+    out.slice(0, out.indexOf("\n\n")),
+    `# LAN k8slan-system/other on node worker9\n# Not planned: ${message}`,
+  );
+});
+
+for (const args of [["--spoke", "pod9"], ["--attach", "pod9=blue"]]) {
+  Deno.test(`plan() refuses ${args.join(" ")} when no LAN has it`, async () => {
+    const { code, out, err } = await planOf(args);
+    deepEqual([code, out], [1, ""]);
+    equal(err, 'k8slan: No LAN in these files has a spoke "pod9"\n');
+  });
+}
