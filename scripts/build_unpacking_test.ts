@@ -38,6 +38,7 @@ class Fixture {
     const child = new Deno.Command(this.executable, {
       args: [...args],
       uid,
+      cwd: this.folder, // the checkout may be closed to that user
       clearEnv: true,
       env: { K8SLAN_CACHE_DIR: this.cache, ...env },
       stdin: "piped",

@@ -109,7 +109,7 @@ async function runTier(
 async function reasonAgainstNamespaces(): Promise<string | undefined> {
   if (Deno.uid() !== 0) return "it needs root";
   const { success } = await new Deno.Command("unshare", {
-    args: ["--net", "--mount", "true"],
+    args: ["--net", "--mount", "--propagation=unchanged", "true"],
     stdout: "null",
     stderr: "null",
   }).output();
