@@ -1,10 +1,10 @@
 /** A LAN and a node → what this node should have of it, attachments aside. */
 
-import { multicastScope } from "../base/ip.ts";
+import { formatIp, multicastScope, parseIp } from "../base/ip.ts";
 import type { Lan, LanSpec } from "../api/lan.ts";
 import { INNER_VLAN_TAG, VXLAN6_OVERHEAD } from "../api/names.ts";
 import { derivedMac } from "./identity.ts";
-import { formatMark } from "./mark.ts";
+import { formatMark, markId } from "./mark.ts";
 import type {
   PlanCondition,
   Underlay,
@@ -54,7 +54,7 @@ export function lanPlan(
   return {
     lan: name,
     uid,
-    netns: { path: `${node.netnsDir}/${spec.ns}`, mark: formatMark({ lan: uid, name }) },
+    netns: { path: `${node.netnsDir}/${spec.ns}`, mark: formatMark({ lan: markId(uid), name }) },
     mtu,
     bridge: { name: spec.bridge, address: derivedMac(uid, node.name, "bridge") },
     ...(vxlan === undefined ? {} : { vxlan }),
@@ -73,7 +73,8 @@ function vxlanPlan(lan: Lan, node: NodeFacts, underlay: Underlay, mtu: number): 
   return {
     name: spec.vxlan,
     vni: spec.vni,
-    group: spec.vxlanGrp,
+    // As the kernel will report it, whatever way it was written.
+    group: formatIp(parseIp(spec.vxlanGrp)),
     port: spec.vxlanPort,
     hopLimit: multicastScope(spec.vxlanGrp) <= LINK_LOCAL_SCOPE
       ? LINK_LOCAL_HOP_LIMIT
