@@ -10,7 +10,14 @@ import {
 import { MACVLAN_MODE_PASSTHRU } from "../netlink/wire/constants.ts";
 import type { Request } from "../netlink/wire/message.ts";
 import { BRIDGE_INDEX } from "../plan/identity.ts";
-import { AGEING_SECONDS, GROUP_FORWARD_MASK, HOST, type NetOp, type Place } from "../plan/ops.ts";
+import {
+  AGEING_SECONDS,
+  BRIDGE_BIRTH_MTU,
+  GROUP_FORWARD_MASK,
+  HOST,
+  type NetOp,
+  type Place,
+} from "../plan/ops.ts";
 
 const BRIDGE = { stp: false, multicastSnooping: false, ageingSeconds: AGEING_SECONDS };
 
@@ -32,7 +39,8 @@ export function opRequests(
     case "create-bridge": {
       const { at, name, index, mtu, address } = op;
       const attrs = { kind: "bridge", ...BRIDGE } as const;
-      return { at, requests: [createLink({ name, index, mtu, address, attrs })] };
+      const born = { name, index, mtu: BRIDGE_BIRTH_MTU, address, attrs };
+      return { at, requests: [createLink(born), changeLink({ index }, { mtu })] };
     }
     case "set-bridge":
       return { at: op.at, requests: [changeBridge({ name: op.name }, BRIDGE)] };

@@ -11,6 +11,12 @@ export const GROUP_FORWARD_MASK = 0xfffd;
 /** Seconds after which bridges and VXLANs forget where an address was: the kernel's own default. */
 export const AGEING_SECONDS = 300;
 
+/**
+ * MTU with which a bridge is born, before it gets its own. A bridge follows the MTU of its smallest
+ * port until its own was changed; being born with it does not count.
+ */
+export const BRIDGE_BIRTH_MTU = 68;
+
 export type NetOp =
   | CreateNetns
   | CreateBridge

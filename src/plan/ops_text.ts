@@ -1,6 +1,13 @@
 /** Operations as the `ip` commands that a person would type for the same effect. */
 
-import { AGEING_SECONDS, GROUP_FORWARD_MASK, HOST, type NetOp, type Place } from "./ops.ts";
+import {
+  AGEING_SECONDS,
+  BRIDGE_BIRTH_MTU,
+  GROUP_FORWARD_MASK,
+  HOST,
+  type NetOp,
+  type Place,
+} from "./ops.ts";
 
 /** The shell lines of one operation, without a newline. */
 export function opText(op: NetOp): string[] {
@@ -16,8 +23,9 @@ export function opText(op: NetOp): string[] {
       return [
         at(
           op.at,
-          `ip link add ${op.name} index ${op.index} address ${op.address} mtu ${op.mtu} type bridge ${BRIDGE}`,
+          `ip link add ${op.name} index ${op.index} address ${op.address} mtu ${BRIDGE_BIRTH_MTU} type bridge ${BRIDGE}`,
         ),
+        at(op.at, `ip link set ${op.name} mtu ${op.mtu}`),
       ];
     case "set-bridge":
       return [at(op.at, `ip link set ${op.name} type bridge ${BRIDGE}`)];
