@@ -1,15 +1,16 @@
 /** Names that a LAN needs and something else has: reported, never touched. */
 
 import { K8slanError } from "../base/errors.ts";
+import { isComplete, workloadLink } from "./attached.ts";
 import { formatMark, markId, parseMark } from "./mark.ts";
 import type { ObservedLan } from "./observed.ts";
-import type { WantedLan } from "./wanted.ts";
+import type { WantedAttachment, WantedLan } from "./wanted.ts";
 
 /** Throws `K8slanError` when the namespace, a spoke's host end or a workload's interface is not ours. */
 export function requireOurs(wanted: WantedLan, observed: ObservedLan): void {
   requireNetns(wanted, observed);
   for (const attachment of wanted.attachments) {
-    const { spoke, target, ifname } = attachment;
+    const { spoke } = attachment;
     const mark = formatMark({ lan: markId(wanted.uid), ...(spoke === undefined ? {} : { spoke }) });
     const hostEnd = attachment.attach === "macvtap"
       ? observed.hostLinks.get(attachment.spoke)
@@ -22,15 +23,24 @@ export function requireOurs(wanted: WantedLan, observed: ObservedLan): void {
         } has it; rename or remove that link, or rename the spoke`,
       );
     }
-    requireWorkload(wanted, observed, target);
-    const inside = target === undefined ? undefined : observed.targets.get(target)?.get(ifname);
-    if (inside !== undefined && inside.alias !== mark) {
-      throw new K8slanError(
-        "LinkClash",
-        `Interface "${ifname}" exists already in network namespace "${target}" and is not part of LAN "${wanted.lan}"; choose another interface name`,
-      );
-    }
+    // What a workload does with an interface that it has must not stand in the way of others.
+    if (!isComplete(wanted, attachment, observed)) requireRoom(wanted, attachment, observed);
   }
+}
+
+function requireRoom(
+  wanted: WantedLan,
+  attachment: WantedAttachment,
+  observed: ObservedLan,
+): void {
+  const { target, ifname } = attachment;
+  requireWorkload(wanted, observed, target);
+  const taken = target === undefined ? undefined : observed.targets.get(target)?.get(ifname);
+  if (taken === undefined || taken === workloadLink(attachment, observed)) return;
+  throw new K8slanError(
+    "LinkClash",
+    `Interface "${ifname}" exists already in network namespace "${target}" and is not part of LAN "${wanted.lan}"; choose another interface name`,
+  );
 }
 
 /** A LAN's own namespace is no workload's. */

@@ -1,5 +1,6 @@
 /** One attachment to a LAN: wanted and observed → operations. */
 
+import { completeMark, isComplete, workloadLink } from "./attached.ts";
 import type { Steps } from "./diff.ts";
 import { changeLink } from "./diff_link.ts";
 import { isPort } from "./diff_vxlan.ts";
@@ -10,7 +11,8 @@ import type { WantedAttachment, WantedLan, WantedMacvtap, WantedSpoke } from "./
 
 /**
  * What a complete attachment's workload side looks like is its workload's own business from then
- * on: it may take its interface down or give it another MTU. Only what is missing is made.
+ * on: it may take its interface down, rename it or give it another MTU. Only what is missing is made.
+ * Of one that was left half-made, every step is done again: each is harmless where it was done.
  */
 export function diffAttachment(
   lan: WantedLan,
@@ -20,13 +22,20 @@ export function diffAttachment(
   steps: Steps,
 ): void {
   const { path: at } = lan.netns;
-  const { port: name } = attachment;
-  const port = observed.links.get(name);
+  const { port: name, target } = attachment;
+  const found = observed.links.get(name);
+  const complete = isComplete(lan, attachment, observed);
+  const isLoose = found !== undefined && !complete && isFarEndMissing(attachment, observed);
+  if (isLoose) steps.host.push({ op: "delete-link", at, name });
+  const port = isLoose ? undefined : found;
   if (port === undefined) {
-    if (attachment.target === undefined) return;
-    createPair(lan, attachment, attachment.target, steps);
+    if (target === undefined) return;
+    createPair(lan, attachment, target, observed, steps);
   } else if (attachment.attach === "macvtap") {
-    keepMacvtap(lan, attachment, observed, steps);
+    keepMacvtap(lan, attachment, observed, complete, steps);
+  } else if (!complete) {
+    const inside = workloadLink(attachment, observed);
+    if (inside !== undefined) finishVeth(lan, attachment, target!, inside.name, steps);
   }
   if (port === undefined || !bridgeStays || !isPort(port)) {
     steps.lan.push({ op: "join-bridge", at, name, bridge: lan.bridge.name });
@@ -36,16 +45,13 @@ export function diffAttachment(
   if (port?.alias !== alias) steps.commit.push({ op: "change-link", at, name, alias });
 }
 
-/** The mark that makes an attachment count. */
-export function completeMark(lan: Pick<WantedLan, "uid">, attachment: WantedAttachment): string {
-  const { spoke, containerId, ifname, attach } = attachment;
-  return formatMark({
-    lan: markId(lan.uid),
-    ...(spoke === undefined ? {} : { spoke }),
-    container: containerId,
-    ifname,
-    attach,
-  });
+/** Was the workload's side looked at, and the port's other end not found where it belongs? */
+function isFarEndMissing(attachment: WantedAttachment, observed: ObservedLan): boolean {
+  const { target } = attachment;
+  if (target === undefined || !observed.targets.has(target)) return false;
+  return attachment.attach === "macvtap"
+    ? !observed.hostLinks.has(attachment.spoke)
+    : workloadLink(attachment, observed) === undefined;
 }
 
 function linkMark(lan: WantedLan, { spoke }: { readonly spoke?: string }): string {
@@ -56,9 +62,14 @@ function createPair(
   lan: WantedLan,
   attachment: WantedAttachment,
   target: string,
+  observed: ObservedLan,
   steps: Steps,
 ): void {
   if (attachment.attach === "macvtap") {
+    // Its port was renamed, or it is about to go with a namespace that was removed.
+    if (observed.hostLinks.has(attachment.spoke)) {
+      steps.host.push({ op: "delete-link", at: HOST, name: attachment.spoke });
+    }
     createSpoke(lan, attachment, steps);
     createMacvtap(lan, attachment, target, steps);
     return;
@@ -66,8 +77,17 @@ function createPair(
   const { mtu, address, ifname: name } = attachment;
   const peer = peerOf(lan, attachment);
   steps.host.push({ op: "create-veth", at: target, name, mtu, address, peer });
-  const alias = linkMark(lan, attachment);
-  steps.target.push({ op: "change-link", at: target, name, up: true, alias });
+  finishVeth(lan, attachment, target, name, steps);
+}
+
+function finishVeth(
+  lan: WantedLan,
+  attachment: WantedAttachment,
+  at: string,
+  name: string,
+  steps: Steps,
+): void {
+  steps.target.push({ op: "change-link", at, name, up: true, alias: linkMark(lan, attachment) });
 }
 
 /** A spoke's pair as far as the host namespace goes: making its other end a port is not in it. */
@@ -95,9 +115,20 @@ function createMacvtap(
   target: string,
   steps: Steps,
 ): void {
-  const { spoke, index, ifname: name, owner } = attachment;
+  const { spoke, index, ifname: name } = attachment;
   const lower = { name: spoke, index };
   steps.host.push({ op: "create-macvtap", at: target, name, index, lower });
+  finishMacvtap(lan, attachment, target, name, steps);
+}
+
+function finishMacvtap(
+  lan: WantedLan,
+  attachment: WantedMacvtap,
+  target: string,
+  name: string,
+  steps: Steps,
+): void {
+  const { index, owner } = attachment;
   // The workload's own stack must not answer in place of a VM's; an IPv6 address asked for turns it on.
   steps.isolate.push({ op: "disable-ipv6", at: target, name });
   const alias = linkMark(lan, attachment);
@@ -112,14 +143,19 @@ function keepMacvtap(
   lan: WantedLan,
   attachment: WantedMacvtap,
   observed: ObservedLan,
+  complete: boolean,
   steps: Steps,
 ): void {
-  const hostEnd = observed.hostLinks.get(attachment.spoke);
+  const { target, ifname, spoke } = attachment;
+  const hostEnd = observed.hostLinks.get(spoke);
   if (hostEnd === undefined) return;
-  const { target, ifname } = attachment;
-  const inside = target === undefined ? undefined : observed.targets.get(target);
-  if (target !== undefined && inside !== undefined && !inside.has(ifname)) {
+  if (!complete) steps.isolate.push({ op: "isolate-host-end", name: spoke });
+  changeLink(steps.hostUp, HOST, hostEnd, { up: true, arp: false });
+  if (target === undefined || !observed.targets.has(target)) return;
+  const inside = workloadLink(attachment, observed);
+  if (inside !== undefined) {
+    if (!complete) finishMacvtap(lan, attachment, target, inside.name, steps);
+  } else if (!observed.targets.get(target)!.has(ifname)) {
     createMacvtap(lan, attachment, target, steps);
   }
-  changeLink(steps.hostUp, HOST, hostEnd, { up: true, arp: false });
 }

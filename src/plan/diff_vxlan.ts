@@ -20,8 +20,8 @@ export function diffVxlan(
   const { name } = vxlan;
   const alias = formatMark({ lan: markId(wanted.uid) });
   // Renamed by hand or not: two VXLANs of one VNI cannot be.
-  const stale = [...links.values()].filter((link) =>
-    link.attrs.kind === "vxlan" && !(link.name === name && isSame(vxlan, link.attrs))
+  const stale = [...links.values()].filter(({ name: found, attrs }) =>
+    attrs.kind === "vxlan" ? found !== name || !isSame(vxlan, attrs) : found === name
   );
   for (const link of stale) steps.host.push({ op: "delete-link", at, name: link.name });
   const link = links.get(name);
