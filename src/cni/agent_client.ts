@@ -2,7 +2,7 @@
 
 import { type AgentRequest, CniCode } from "../api/agent_protocol.ts";
 import { AGENT_SOCKET_ENV, MAX_MESSAGE_BYTES } from "../api/names.ts";
-import { describe } from "../base/errors.ts";
+import { exchangeLine, NoAnswer } from "../base/line_exchange.ts";
 import { CniError } from "./cni_error.ts";
 import { field, isObject } from "./json.ts";
 
@@ -27,68 +27,38 @@ export async function askAgent(
   request: AgentRequest,
   deadlineMs: number,
 ): Promise<unknown> {
-  const line = new TextEncoder().encode(JSON.stringify(request) + "\n");
-  if (line.length > MAX_MESSAGE_BYTES) {
+  const line = JSON.stringify(request);
+  if (new TextEncoder().encode(line).length >= MAX_MESSAGE_BYTES) {
     throw new CniError(
       CniCode.InvalidConfig,
       `Network configuration and CNI_ARGS together are larger than ${MAX_MESSAGE_BYTES} bytes`,
     );
   }
-  const conn = await connect(socket);
-  // Not setTimeout: the first one loads Deno's node:timers, 6 ms and 4 MB, a fifth of the whole call.
-  const deadline = AbortSignal.timeout(deadlineMs);
-  const hangUp = () => conn.close();
-  deadline.addEventListener("abort", hangUp);
+  const limits = { deadlineMs, maxLength: MAX_MESSAGE_BYTES };
   try {
-    return readAnswer(socket, await exchange(conn, line));
+    return readAnswer(socket, await exchangeLine(socket, line, limits));
   } catch (error) {
-    if (error instanceof CniError) throw error;
-    const problem = deadline.aborted
-      ? `did not answer within ${deadlineMs / 1000} s`
-      : describe(error);
-    throw new AgentAway(
+    throw error instanceof NoAnswer ? agentAway(socket, error) : error;
+  }
+}
+
+function agentAway(socket: string, { message, sent, cause }: NoAnswer): AgentAway {
+  if (sent) {
+    return new AgentAway(
       CniCode.TryAgainLater,
-      `k8slan agent at "${socket}" went away: ${problem}; look at its log and try again`,
-      true,
-    );
-  } finally {
-    deadline.removeEventListener("abort", hangUp);
-    if (!deadline.aborted) conn.close();
-  }
-}
-
-async function connect(socket: string): Promise<Deno.UnixConn> {
-  try {
-    return await Deno.connect({ transport: "unix", path: socket });
-  } catch (error) {
-    const forbidden = error instanceof Deno.errors.PermissionDenied;
-    const advice = forbidden
-      ? "the plugin has to run as root"
-      : `start it on this node, or set ${AGENT_SOCKET_ENV} if its socket is elsewhere`;
-    throw new AgentAway(
-      forbidden ? CniCode.Io : CniCode.TryAgainLater,
-      `k8slan agent does not answer at "${socket}": ${describe(error)}; ${advice}`,
-      false,
+      `k8slan agent at "${socket}" went away: ${message}; look at its log and try again`,
+      sent,
     );
   }
-}
-
-async function exchange(conn: Deno.UnixConn, line: Uint8Array): Promise<string> {
-  for (let sent = 0; sent < line.length;) sent += await conn.write(line.subarray(sent));
-  const decoder = new TextDecoder();
-  const chunk = new Uint8Array(16 * 1024);
-  let answer = "";
-  while (true) {
-    const count = await conn.read(chunk);
-    if (count === null) throw new Error("it closed the connection before it answered");
-    const part = chunk.subarray(0, count);
-    const end = part.indexOf(0x0a);
-    if (end >= 0) return answer + decoder.decode(part.subarray(0, end));
-    answer += decoder.decode(part, { stream: true });
-    if (answer.length > MAX_MESSAGE_BYTES) {
-      throw new Error(`its answer is longer than ${MAX_MESSAGE_BYTES} bytes`);
-    }
-  }
+  const forbidden = cause instanceof Deno.errors.PermissionDenied;
+  const advice = forbidden
+    ? "the plugin has to run as root"
+    : `start it on this node, or set ${AGENT_SOCKET_ENV} if its socket is elsewhere`;
+  return new AgentAway(
+    forbidden ? CniCode.Io : CniCode.TryAgainLater,
+    `k8slan agent does not answer at "${socket}": ${message}; ${advice}`,
+    sent,
+  );
 }
 
 function readAnswer(socket: string, line: string): unknown {
