@@ -7,39 +7,66 @@ import { K8slanError } from "../base/errors.ts";
  * process alone: they, and every link in them, would vanish with it.
  */
 export function requireSharedMounts(directory: string): void {
-  if (isInitialMountNamespace()) return;
-  const mountinfo = Deno.readTextFileSync("/proc/self/mountinfo");
-  if (isSharedMount(mountinfo, Deno.realPathSync(directory))) return;
+  const here = Deno.readTextFileSync("/proc/self/mountinfo");
+  if (isSeenByOthers(here, readInitialMounts(), Deno.realPathSync(directory))) return;
   throw new K8slanError(
     "PrivateMounts",
     `Mounts below "${directory}" would be private to this process, and every LAN would vanish when it ends; start the agent in the machine's own mount namespace (systemd: PrivateMounts=no) or make the directory's mount shared`,
   );
 }
 
-function isInitialMountNamespace(): boolean {
+/**
+ * Empty when it is hidden. Not /proc/1/ns/mnt: reading that takes every capability the first process
+ * has, and a sandbox's root lacks some.
+ */
+function readInitialMounts(): string {
   try {
-    return Deno.readLinkSync("/proc/self/ns/mnt") === Deno.readLinkSync("/proc/1/ns/mnt");
+    return Deno.readTextFileSync("/proc/1/mountinfo");
   } catch {
-    return false;
+    return "";
   }
 }
 
-/** Is the mount that holds `path` in a peer group? Mount points in mountinfo escape blanks as octal. */
-export function isSharedMount(mountinfo: string, path: string): boolean {
-  let longest = -1;
-  let shared = false;
-  for (const line of mountinfo.split("\n")) {
+/**
+ * Is the mount that holds `path` in a peer group, or in the namespace of the first process?
+ * `here` and `initial` are mountinfo of this process and of that one.
+ */
+export function isSeenByOthers(here: string, initial: string, path: string): boolean {
+  const holder = holdingMount(parseMounts(here), path);
+  if (holder === undefined) return false;
+  // A mount belongs to one namespace, and no two mounts of a machine have the same id.
+  return holder.shared || parseMounts(initial).some(({ id }) => id === holder.id);
+}
+
+interface Mount {
+  readonly id: string;
+  readonly point: string;
+  readonly shared: boolean;
+}
+
+function parseMounts(mountinfo: string): Mount[] {
+  return mountinfo.split("\n").filter((line) => line !== "").map((line) => {
     const fields = line.split(" ");
-    const point = fields[4]?.replaceAll(
-      /\\(\d{3})/g,
-      (_, octal: string) => String.fromCharCode(parseInt(octal, 8)),
-    );
-    if (point === undefined) continue;
+    const optional = fields.slice(6, fields.indexOf("-"));
+    return {
+      id: fields[0] ?? "",
+      // Blanks are escaped as octal.
+      point: (fields[4] ?? "").replaceAll(
+        /\\(\d{3})/g,
+        (_, octal: string) => String.fromCharCode(parseInt(octal, 8)),
+      ),
+      shared: optional.some((field) => field.startsWith("shared:")),
+    };
+  });
+}
+
+/** The innermost; of mounts on one point the last in the list covers the others. */
+function holdingMount(mounts: readonly Mount[], path: string): Mount | undefined {
+  let found: Mount | undefined;
+  for (const mount of mounts) {
+    const { point } = mount;
     const holds = point === "/" || path === point || path.startsWith(`${point}/`);
-    // Of mounts on one point the last in the list covers the others.
-    if (!holds || point.length < longest) continue;
-    longest = point.length;
-    shared = fields.slice(6, fields.indexOf("-")).some((field) => field.startsWith("shared:"));
+    if (holds && point.length >= (found?.point.length ?? 0)) found = mount;
   }
-  return shared;
+  return found;
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isSharedMount } from "./mount_propagation.ts";
+import { isSeenByOthers } from "./mount_propagation.ts";
 
 const MOUNTS = [
   "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/vda rw",
@@ -22,7 +22,18 @@ const CASES: readonly [path: string, shared: boolean, why: string][] = [
 ];
 
 for (const [path, shared, why] of CASES) {
-  Deno.test(`isSharedMount() says ${shared} of "${path}": ${why}`, () => {
-    assert.equal(isSharedMount(MOUNTS, path), shared);
+  Deno.test(`isSeenByOthers() says ${shared} of "${path}": ${why}`, () => {
+    assert.equal(isSeenByOthers(MOUNTS, "", path), shared);
   });
 }
+
+Deno.test("isSeenByOthers() takes a private mount that the first process has too", () => {
+  assert.equal(
+    isSeenByOthers(MOUNTS, "24 23 0:6 / /run/k8slan rw - tmpfs tmpfs rw\n", "/run/k8slan"),
+    true,
+  );
+  assert.equal(
+    isSeenByOthers(MOUNTS, "99 23 0:6 / /run/k8slan rw - tmpfs tmpfs rw\n", "/run/k8slan"),
+    false,
+  );
+});
