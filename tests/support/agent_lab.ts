@@ -31,6 +31,10 @@ import { until } from "./until.ts";
 export interface AgentLabOptions extends LabOptions {
   /** Least severe records the agents log; failures show them. */
   readonly logLevel?: "debug" | "info" | "warn" | "error";
+  /** Owner of /dev/tapN, `UID:GID`, if it is not to be the default. */
+  readonly tapOwner?: string;
+  /** The command that is the product, if it is not to be the source code. */
+  readonly program?: readonly string[];
 }
 
 /** A LAN as a file says it. */
@@ -91,7 +95,7 @@ export class AgentLab implements AsyncDisposable {
 
   constructor(net: Lab, options: AgentLabOptions) {
     this.net = net;
-    this.nodes = net.nodes.map((node) => new AgentNode(net, node, options));
+    this.nodes = net.nodes.map((node) => new AgentNode(node, options));
   }
 
   /** `worker1`, `worker2`, … */
@@ -159,16 +163,14 @@ export class AgentNode {
   readonly socket: string;
   /** Where this node's LANs have their namespaces. */
   readonly netnsDir: string;
-  readonly #net: Lab;
-  readonly #logLevel: string;
+  readonly #options: AgentLabOptions;
   #agent: LabProcess | undefined;
 
-  constructor(net: Lab, host: LabNode, { logLevel = "debug" }: AgentLabOptions) {
-    this.#net = net;
+  constructor(host: LabNode, options: AgentLabOptions) {
     this.host = host;
     this.name = host.name;
     this.uniqueName = host.uniqueName;
-    this.#logLevel = logLevel;
+    this.#options = options;
     this.runDir = `${host.dir}/run`;
     this.stateDir = `${host.dir}/state`;
     this.lansDir = `${host.dir}/lans`;
@@ -186,7 +188,7 @@ export class AgentNode {
   async start(): Promise<void> {
     if (this.#agent !== undefined) throw new Error(`An agent runs on "${this.name}" already`);
     await Deno.mkdir(this.lansDir, { recursive: true });
-    const agent = this.host.spawn([...deno("tests/support/agent_entry.ts"), this.#options()]);
+    const agent = this.host.spawn([...this.#program, ...this.#agentArguments()]);
     this.#agent = agent;
     let ended = false;
     agent.ended.then(() => ended = true);
@@ -201,14 +203,17 @@ export class AgentNode {
     }
   }
 
-  #options(): string {
-    return JSON.stringify({
-      standalone: true,
-      ...{ lansDir: this.lansDir, runDir: this.runDir, stateDir: this.stateDir },
-      node: this.uniqueName,
-      tapOwner: { uid: 107, gid: 107 },
-      logLevel: this.#logLevel,
-    });
+  get #program(): readonly string[] {
+    return this.#options.program ?? SOURCES;
+  }
+
+  #agentArguments(): string[] {
+    const { logLevel = "debug", tapOwner } = this.#options;
+    return [
+      ...["agent", "--standalone", "--lans", this.lansDir, "--node", this.uniqueName],
+      ...["--run-dir", this.runDir, "--state-dir", this.stateDir, "--log-level", logLevel],
+      ...(tapOwner === undefined ? [] : ["--tap-owner", tapOwner]),
+    ];
   }
 
   /** Ends the agent; what is attached stays. SIGKILL: as a crash would. */
@@ -303,7 +308,7 @@ export class AgentNode {
     config: Readonly<Record<string, unknown>>,
     { containerId = workload.name, ifname = "net1", args, env }: CniTarget = {},
   ): Promise<CniAnswer> {
-    const plugin = this.host.spawn(deno("main.ts"), {
+    const plugin = this.host.spawn(this.#program, {
       stdin: JSON.stringify(netConf(config)),
       env: {
         CNI_COMMAND: command,
@@ -329,10 +334,8 @@ export function netConf(more: Readonly<Record<string, unknown>>) {
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 
-/** The command that runs a module of the repository. */
-function deno(module: string): string[] {
-  return [
-    ...[Deno.execPath(), "run", "-A", "--no-prompt", "--no-check", "--quiet"],
-    ...["--config", `${ROOT}deno.json`, `${ROOT}${module}`],
-  ];
-}
+/** Runs the product from its source code. */
+const SOURCES = [
+  ...[Deno.execPath(), "run", "-A", "--no-prompt", "--no-check", "--quiet"],
+  ...["--config", `${ROOT}deno.json`, `${ROOT}main.ts`],
+];
