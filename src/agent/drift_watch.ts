@@ -34,7 +34,7 @@ export class DriftWatch {
   track(lanId: string, dependencies: Dependencies): void {
     this.untrack(lanId);
     this.#tracked.set(lanId, dependencies);
-    const { netnsId, underlay, spokes } = dependencies;
+    const { netnsId, underlay } = dependencies;
     if (netnsId !== undefined) this.#byNetnsId.set(netnsId, lanId);
     if (underlay?.index !== undefined) this.#names.set(underlay.index, underlay.name);
     for (const name of namesOf(dependencies)) {
