@@ -73,8 +73,11 @@ Deno.test("completion() writes zsh's specifications", async () => {
   match(text, /^#compdef k8slan\n/);
   match(text, /\n {6}'plan:Print the shell commands that build LANs by hand; touch nothing\.'\n/);
   match(text, /'\(-o --output\)-o\[form of the output\]:value:\(table wide json\)' \\\n/);
-  match(text, /'\*--file\[LAN files, folders of them, or - for standard input\]:file:_files' \\\n/);
-  match(text, /'--lans\[folder of LAN files, watched for changes\]:folder:_files -\/' \\\n/);
+  match(
+    text,
+    /'\*--file=\[LAN files, folders of them, or - for standard input\]:file:_files' \\\n/,
+  );
+  match(text, /'--lans=\[folder of LAN files, watched for changes\]:folder:_files -\/' \\\n/);
   match(text, /'1: :\(bash zsh fish\)'\n/);
 });
 

@@ -19,7 +19,7 @@ _${program}() {
 ${list.join("\n")}
     )
     _describe command commands
-    _arguments ${options.flatMap(optionSpecs).join(" ")}
+    [[ $words[2] == -* ]] && _arguments ${options.flatMap(optionSpecs).join(" ")}
     return
   fi
   local command=$words[2]
@@ -52,7 +52,11 @@ function commandCase({ name, options, argument }: CommandShape): string {
 function optionSpecs({ flags, description, value, isRepeatable }: OptionShape): string[] {
   const excludes = isRepeatable ? "*" : flags.length > 1 ? `(${flags.join(" ")})` : "";
   const action = value === undefined ? "" : valueAction(value);
-  return flags.map((flag) => quote(`${excludes}${flag}[${plain(description)}]${action}`));
+  return flags.map((flag) => {
+    // "=": the value may stand behind that sign too.
+    const joint = value !== undefined && flag.startsWith("--") ? "=" : "";
+    return quote(`${excludes}${flag}${joint}[${plain(description)}]${action}`);
+  });
 }
 
 function valueAction(value: OptionValue): string {
