@@ -35,6 +35,8 @@ export interface AgentLabOptions extends LabOptions {
   readonly tapOwner?: string;
   /** The command that is the product, if it is not to be the source code. */
   readonly program?: readonly string[];
+  /** Stands in for the product as agent, with the same arguments. */
+  readonly agentProgram?: readonly string[];
 }
 
 /** A LAN as a file says it. */
@@ -188,7 +190,7 @@ export class AgentNode {
   async start(): Promise<void> {
     if (this.#agent !== undefined) throw new Error(`An agent runs on "${this.name}" already`);
     await Deno.mkdir(this.lansDir, { recursive: true });
-    const agent = this.host.spawn([...this.#program, ...this.#agentArguments()]);
+    const agent = this.spawnAgent();
     this.#agent = agent;
     let ended = false;
     agent.ended.then(() => ended = true);
@@ -201,6 +203,12 @@ export class AgentNode {
     } catch (cause) {
       throw new Error(`The agent of "${this.name}" wrote:\n${agent.output}`, { cause });
     }
+  }
+
+  /** Starts one more agent with the same options; it is not `agent`, and nobody waits for it. */
+  spawnAgent(): LabProcess {
+    const program = this.#options.agentProgram ?? this.#program;
+    return this.host.spawn([...program, ...this.#agentArguments()]);
   }
 
   get #program(): readonly string[] {
@@ -334,8 +342,13 @@ export function netConf(more: Readonly<Record<string, unknown>>) {
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 
+/** The command that runs a module of the repository. */
+export function denoRun(module: string): string[] {
+  return [
+    ...[Deno.execPath(), "run", "-A", "--no-prompt", "--no-check", "--quiet"],
+    ...["--config", `${ROOT}deno.json`, `${ROOT}${module}`],
+  ];
+}
+
 /** Runs the product from its source code. */
-const SOURCES = [
-  ...[Deno.execPath(), "run", "-A", "--no-prompt", "--no-check", "--quiet"],
-  ...["--config", `${ROOT}deno.json`, `${ROOT}main.ts`],
-];
+const SOURCES = denoRun("main.ts");
