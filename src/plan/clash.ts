@@ -6,7 +6,10 @@ import { formatMark, markId, parseMark } from "./mark.ts";
 import type { ObservedLan } from "./observed.ts";
 import type { WantedAttachment, WantedLan } from "./wanted.ts";
 
-/** Throws `K8slanError` when the namespace, a spoke's host end or a workload's interface is not ours. */
+/**
+ * Throws `K8slanError` when the namespace, a spoke's host end or a workload's interface is not ours,
+ * or when a port is somebody else's.
+ */
 export function requireOurs(wanted: WantedLan, observed: ObservedLan): void {
   requireNetns(wanted, observed);
   for (const attachment of wanted.attachments) {
@@ -24,8 +27,25 @@ export function requireOurs(wanted: WantedLan, observed: ObservedLan): void {
       );
     }
     // What a workload does with an interface that it has must not stand in the way of others.
-    if (!isComplete(wanted, attachment, observed)) requireRoom(wanted, attachment, observed);
+    if (isComplete(wanted, attachment, observed)) continue;
+    requireFree(wanted, attachment, observed);
+    requireRoom(wanted, attachment, observed);
   }
+}
+
+/** What is attached is never given up for something else. */
+function requireFree(
+  { lan }: WantedLan,
+  { port }: WantedAttachment,
+  { links }: ObservedLan,
+): void {
+  const holder = parseMark(links.get(port)?.alias);
+  if (holder?.container === undefined) return;
+  throw new K8slanError(
+    "SpokeInUse",
+    `Port "${port}" of LAN "${lan}" is attached to interface "${holder.ifname}" of container "${holder.container}"; detach that first`,
+    { retriable: true },
+  );
 }
 
 function requireRoom(

@@ -46,7 +46,8 @@ export function diff(wanted: WantedLan, observed: ObservedLan): NetOp[] {
   }
   const bridge = links.get(wanted.bridge.name);
   const usable = bridge?.attrs.kind === "bridge" && bridge.index === BRIDGE_INDEX;
-  diffBridge(wanted, bridge, usable, steps);
+  if (usable) keepBridge(wanted, bridge, steps);
+  else createBridge(wanted, links, steps);
   // A new bridge has no ports yet, whatever the links said of the old one.
   diffVxlan(wanted, links, usable, steps);
   for (const attachment of wanted.attachments) {
@@ -67,30 +68,31 @@ export function inOrder(steps: Steps): NetOp[] {
   return [host, isolate, lan, target, hostUp, own, commit].flat();
 }
 
-function diffBridge(
-  wanted: WantedLan,
-  bridge: LinkInfo | undefined,
-  usable: boolean,
+function createBridge(
+  { netns: { path: at }, bridge: { name, address }, uid, mtu }: WantedLan,
+  links: ReadonlyMap<string, LinkInfo>,
   steps: Steps,
 ): void {
-  const { path: at } = wanted.netns;
-  const { name, address } = wanted.bridge;
-  const { mtu } = wanted;
-  const alias = formatMark({ lan: markId(wanted.uid) });
-  if (bridge !== undefined && !usable) steps.lan.push({ op: "delete-link", at, name });
-  if (!usable) {
-    steps.lan.push({ op: "create-bridge", at, name, index: BRIDGE_INDEX, mtu, address });
-    steps.lan.push({ op: "change-link", at, name, up: true, alias });
-    return;
+  for (const link of links.values()) {
+    // In the way, by its name or, when the bridge was renamed, by its index.
+    if (link.name !== name && link.index !== BRIDGE_INDEX) continue;
+    steps.lan.push({ op: "delete-link", at, name: link.name });
   }
-  const { attrs } = bridge!;
+  const alias = formatMark({ lan: markId(uid) });
+  steps.lan.push({ op: "create-bridge", at, name, index: BRIDGE_INDEX, mtu, address });
+  steps.lan.push({ op: "change-link", at, name, up: true, alias });
+}
+
+function keepBridge(wanted: WantedLan, bridge: LinkInfo, steps: Steps): void {
+  const { netns: { path: at }, uid, mtu } = wanted;
+  const { attrs, name } = bridge;
   if (
     attrs.kind === "bridge" &&
     (attrs.stp || attrs.multicastSnooping || attrs.ageingSeconds !== AGEING_SECONDS)
   ) {
     steps.lan.push({ op: "set-bridge", at, name });
   }
-  changeLink(steps.lan, at, bridge!, { up: true, mtu, alias });
+  changeLink(steps.lan, at, bridge, { up: true, mtu, alias: formatMark({ lan: markId(uid) }) });
 }
 
 /** Everything that takes a LAN off a node on which nothing is attached to it any more. */
