@@ -249,6 +249,11 @@ const DRIFTS: readonly (readonly [string, (world: KernelWorld, lan: WantedLan) =
       /^create-bridge br2,change-link br2,join-bridge vx2,join-bridge pod1.b$/,
     ],
     [
+      "bridge renamed",
+      (world, { netns }) => world.changeLink(netns.path, "br2", { up: false, name: "old" }),
+      /^delete-link old,create-bridge br2,change-link br2,join-bridge vx2,join-bridge pod1.b$/,
+    ],
+    [
       "VXLAN down",
       (world, { netns }) => world.changeLink(netns.path, "vx2", { up: false }),
       /^change-link vx2$/,
@@ -272,6 +277,11 @@ const DRIFTS: readonly (readonly [string, (world: KernelWorld, lan: WantedLan) =
       "port down",
       (world, { netns }) => world.changeLink(netns.path, "pod1.b", { up: false }),
       /^change-link pod1.b$/,
+    ],
+    [
+      "port renamed",
+      (world, { netns }) => world.changeLink(netns.path, "pod1.b", { name: "old" }),
+      /^delete-link pod1,create-veth pod1,.*create-macvtap net1,.*change-link pod1.b$/,
     ],
     [
       "port out of the bridge",
