@@ -36,6 +36,7 @@ const TIERS: readonly Tier[] = [
     needsRoot: true,
     packages: [
       "iproute2:ip",
+      "iputils-ping:ping",
       "tcpdump:tcpdump",
       "iperf3:iperf3",
       "util-linux:nsenter",
