@@ -48,25 +48,22 @@ async function main(args: readonly string[]): Promise<number> {
   }
   // Cleaning goes on to its end, whatever happens.
   const cleaner = new Shell();
-  const left = await leftovers();
-  if (left.length > 0) {
+  if ((await leftovers()).length > 0) {
     await clean(cleaner);
-    say(`Removed what an earlier demo had left: ${left.join(", ")}`);
+    say("Removed what an earlier demo had left.");
   } else if (onlyClean) say("There is nothing of a demo to remove.");
   if (onlyClean) return 0;
 
-  let kept = false;
   try {
     await tell(new Shell(interruption.signal), keep);
-    kept = keep;
     return 0;
   } catch (error) {
     complain(error instanceof Error ? error.message.trimEnd() : describe(error));
-    if (interruption.signal.aborted) return 130;
-    await quoteLogs();
-    return 1;
-  } finally {
-    if (!kept) await clean(cleaner);
+    const { aborted } = interruption.signal;
+    if (!aborted) await quoteLogs();
+    await clean(cleaner);
+    complain("What it had made is removed");
+    return aborted ? 130 : 1;
   }
 }
 
@@ -187,7 +184,7 @@ async function detach(shell: Shell, taps: readonly string[]): Promise<void> {
     const there = await Promise.all(taps.map(exists));
     return taps.filter((_, at) => there[at]);
   });
-  await clean(new Shell());
+  await clean(new Shell()); // throws if anything is left
   ok("agents, workers and the switch between them are removed as well");
 }
 

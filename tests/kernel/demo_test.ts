@@ -58,7 +58,7 @@ rootTest("demo removes what it has made when it is interrupted", async () => {
   await demo.waitFor(/Everyone reaches everyone/, PATIENCE_MS);
   demo.kill("SIGINT");
   assert.equal((await demo.ended).code, 130, demo.output);
-  assert.match(demo.stderr, /Interrupted by SIGINT/);
+  assert.match(demo.stderr, /Interrupted by SIGINT\n.*What it had made is removed/);
   assert.deepEqual(await leftovers(demo), []);
 });
 
