@@ -1,4 +1,7 @@
-/** Files that are either the old or the new, never half of one. */
+/** Small state files: either the old or the new, never half of one, and no obstacle when damaged. */
+
+import { describe } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
 
 /** Writes a temporary file beside `path` and renames it into place. */
 export function writeAtomically(path: string, text: string): void {
@@ -13,5 +16,15 @@ export function writeAtomically(path: string, text: string): void {
       // Not made at all.
     }
     throw error;
+  }
+}
+
+/** Keeps a file that cannot be understood for a person to look at. Never throws. */
+export function moveAside(path: string, why: unknown, log: Log): void {
+  log.warn("Damaged file moved aside", { path, error: describe(why) });
+  try {
+    Deno.renameSync(path, `${path}.damaged`);
+  } catch (error) {
+    log.warn("Cannot move damaged file aside", { path, error: describe(error) });
   }
 }

@@ -6,7 +6,7 @@
 import { z } from "zod";
 import { describe } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import { writeAtomically } from "./atomic_file.ts";
+import { moveAside, writeAtomically } from "./atomic_file.ts";
 import { type Attachment, attachmentKey } from "./attachment.ts";
 
 const routes = z.array(z.object({
@@ -50,7 +50,11 @@ export class AttachmentRecords {
   constructor(directory: string, log: Log) {
     this.#directory = directory;
     this.#log = log;
-    Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
+    try {
+      Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      log.warn("Attachments will not be remembered", { directory, error: describe(error) });
+    }
   }
 
   #path(key: string): string {
@@ -79,17 +83,26 @@ export class AttachmentRecords {
   /** Every readable record by its key. One that is damaged is moved aside. */
   readAll(): Map<string, Attachment> {
     const records = new Map<string, Attachment>();
-    for (const { name } of Deno.readDirSync(this.#directory)) {
-      if (!name.endsWith(".json")) continue;
-      const path = `${this.#directory}/${name}`;
+    for (const path of this.#paths()) {
       try {
         const record = recordSchema.parse(JSON.parse(Deno.readTextFileSync(path)));
         records.set(attachmentKey(record), record);
       } catch (error) {
-        this.#log.warn("Damaged record moved aside", { path, error: describe(error) });
-        Deno.renameSync(path, `${path}.damaged`);
+        moveAside(path, error, this.#log);
       }
     }
     return records;
+  }
+
+  #paths(): string[] {
+    try {
+      return [...Deno.readDirSync(this.#directory)]
+        .filter(({ name }) => name.endsWith(".json"))
+        .map(({ name }) => `${this.#directory}/${name}`);
+    } catch (error) {
+      const directory = this.#directory;
+      this.#log.warn("Cannot read what is remembered", { directory, error: describe(error) });
+      return [];
+    }
   }
 }

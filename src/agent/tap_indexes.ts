@@ -4,7 +4,7 @@ import { z } from "zod";
 import { describe } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { tapIndex } from "../plan/identity.ts";
-import { writeAtomically } from "./atomic_file.ts";
+import { moveAside, writeAtomically } from "./atomic_file.ts";
 
 /** Spokes whose first candidate was taken: how many were refused. All others need no memory. */
 const fileSchema = z.record(z.string(), z.int().min(1));
@@ -32,7 +32,11 @@ export class TapIndexes {
     this.#node = node;
     this.#log = log;
     this.#exists = exists;
-    for (const [spoke, probe] of readProbes(path, log)) this.#probes.set(spoke, probe);
+    // Theirs before anybody asks, so that no other spoke comes to have one of them.
+    for (const [spoke, probe] of readProbes(path, log)) {
+      this.#probes.set(spoke, probe);
+      this.inUse(spoke, tapIndex(node, spoke, probe));
+    }
   }
 
   /** Takes note of what is in use, so that nobody else gets it. */
@@ -48,13 +52,11 @@ export class TapIndexes {
   reserve(spoke: string): number {
     const known = this.#reserved.get(spoke);
     if (known !== undefined) return known;
-    const remembered = this.#probes.get(spoke);
-    for (let probe = remembered ?? 0; probe < PROBES_MAX; probe++) {
+    for (let probe = 0; probe < PROBES_MAX; probe++) {
       const index = tapIndex(this.#node, spoke, probe);
-      const foreign = remembered === undefined && this.#exists(`/dev/tap${index}`);
-      if (this.#taken.has(index) || foreign) continue;
+      if (this.#taken.has(index) || this.#exists(`/dev/tap${index}`)) continue;
       this.inUse(spoke, index);
-      if (probe !== (remembered ?? 0)) this.#remember(spoke, probe);
+      if (probe > 0) this.#remember(spoke, probe);
       return index;
     }
     throw new Error(`No free tap index for spoke "${spoke}" after ${PROBES_MAX} candidates`);
@@ -75,8 +77,7 @@ function readProbes(path: string, log: Log): [string, number][] {
     return Object.entries(fileSchema.parse(JSON.parse(Deno.readTextFileSync(path))));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
-    log.warn("Damaged file moved aside", { path, error: describe(error) });
-    Deno.renameSync(path, `${path}.damaged`);
+    moveAside(path, error, log);
     return [];
   }
 }
