@@ -18,7 +18,13 @@ import { anonymousPortName, derivedMac, portName } from "../plan/identity.ts";
 import { lanName } from "../plan/lan_plan.ts";
 import { markId } from "../plan/mark.ts";
 import type { TapOwner, WantedAttachment } from "../plan/wanted.ts";
-import { type Attachment, attachmentKey, type Target, wantedAttachment } from "./attachment.ts";
+import {
+  type Attachment,
+  attachmentKey,
+  requireUnmoved,
+  type Target,
+  wantedAttachment,
+} from "./attachment.ts";
 import type { Attachments } from "./attachments.ts";
 import type { LanBuilder } from "./lan_builder.ts";
 import type { LanRegistry } from "./lan_registry.ts";
@@ -32,7 +38,7 @@ export interface AttachDependencies {
   readonly registry: LanRegistry;
   readonly attachments: Attachments;
   readonly taps: TapIndexes;
-  /** One LAN's attachments change one after the other. */
+  /** One LAN's attachments change one after the other, and so does what becomes of one interface. */
   readonly mutex: KeyedMutex;
   /** Called when the attachments of a LAN have changed. */
   readonly changed: (lanId: string) => void;
@@ -47,31 +53,46 @@ export class AttachService {
   }
 
   /** Makes the interface. After any failure nothing of it is left. */
-  add(request: AddRequest): Promise<AttachResult> {
+  async add(request: AddRequest): Promise<AttachResult> {
+    const { mutex } = this.#deps;
     const config = parseAttachConfig(request.config, request.args ?? "");
-    const { lan, spoke } = this.#deps.registry.select({
+    // A DEL that comes meanwhile waits, and then finds what it is about.
+    return await mutex.run(attachmentKey(request), async () => {
+      const lanId = markId(this.#select(config).lan.metadata.uid);
+      await this.#requireNew(request);
+      return await mutex.run(lanId, () => this.#addTo(lanId, config, request));
+    });
+  }
+
+  #select(config: AttachConfig): { lan: Lan; spoke?: string } {
+    return this.#deps.registry.select({
       lan: config.lan,
       spoke: config.spoke,
       deviceId: config.deviceId,
       podNamespace: config.pod?.namespace,
     });
-    const target = this.#target(request.netns);
-    return this.#deps.mutex.run(
-      markId(lan.metadata.uid),
-      () => this.#addTo(lan, spoke, config, request, target),
-    );
   }
 
-  async #addTo(
-    lan: Lan,
-    spoke: string | undefined,
-    config: AttachConfig,
-    request: AddRequest,
-    target: Target,
-  ): Promise<AttachResult> {
+  /** The caller holds the mutexes of the interface and of the LAN. */
+  async #addTo(lanId: string, config: AttachConfig, request: AddRequest): Promise<AttachResult> {
     const { attachments, builder } = this.#deps;
-    const lanId = markId(lan.metadata.uid);
-    this.#requireNew(request);
+    // Selected anew: while this waited for its turn, the LAN may have changed or gone.
+    const { lan, spoke } = this.#select(config);
+    if (markId(lan.metadata.uid) !== lanId) {
+      throw new K8slanError(
+        "LanChanged",
+        `LAN "${lanName(lan)}" was replaced while the workload was being attached; try again`,
+        { retriable: true },
+      );
+    }
+    requireUnmoved(lanName(lan), builder.netnsPath(lan), attachments.ofLan(lanId));
+    const plan = builder.wanted(lan, []);
+    const obstacle = plan.conditions.find(({ blocking }) => blocking);
+    if (obstacle !== undefined) {
+      throw new K8slanError(obstacle.reason, obstacle.message, { retriable: true });
+    }
+    const target = this.#target(request.netns);
+    const attachment = this.#plan(lan, spoke, plan.mtu, config, request, target);
     if (spoke !== undefined) await this.#freeSpoke(lan, spoke, config, request);
     if (attachments.ofLan(lanId).length >= SPOKES_PER_NODE_MAX) {
       throw new K8slanError(
@@ -82,12 +103,6 @@ export class AttachService {
         { retriable: true },
       );
     }
-    const plan = builder.wanted(lan, []);
-    const obstacle = plan.conditions.find(({ blocking }) => blocking);
-    if (obstacle !== undefined) {
-      throw new K8slanError(obstacle.reason, obstacle.message, { retriable: true });
-    }
-    const attachment = this.#plan(lan, spoke, plan.mtu, config, request, target);
     const wanted = wantedAttachment(attachment, this.#deps.node)!;
     try {
       await builder.converge({ ...plan, attachments: [wanted] });
@@ -103,9 +118,10 @@ export class AttachService {
   }
 
   /** CNI: ADD must fail for an interface that exists, and leave it as it is. */
-  #requireNew(key: AttachmentKey): void {
+  async #requireNew(key: AttachmentKey): Promise<void> {
     const existing = this.#deps.attachments.get(attachmentKey(key));
     if (existing === undefined) return;
+    if (this.#isGone(existing)) return await this.#detachByKey(key);
     throw new K8slanError(
       "AlreadyAttached",
       `Container "${key.containerId}" has interface "${key.ifname}" on LAN "${existing.lan}" already; delete it first`,
@@ -199,10 +215,15 @@ export class AttachService {
     const { ifname, lan, netnsPath, attach, spoke, target, details } = attachment;
     const observed = this.#deps.builder.observe(netnsPath, [wanted]);
     const link = observed.targets.get(target!.path)?.get(ifname);
-    if (link === undefined) {
+    if (link?.address !== wanted.address || link.mtu !== wanted.mtu) {
+      const found = link === undefined
+        ? "vanished"
+        : `has address ${link.address} and MTU ${link.mtu}, not ${wanted.address} and ${wanted.mtu},`;
       throw new K8slanError(
-        "LinkMissing",
-        `Interface "${ifname}" vanished from "${target!.path}" while it was being attached`,
+        "LinkChanged",
+        `Interface "${ifname}" ${found} while it was being attached to "${
+          target!.path
+        }"; try again`,
         { retriable: true },
       );
     }
@@ -224,19 +245,26 @@ export class AttachService {
       await builder.detach(lan, netnsPath, lanId, port);
       if (attachments.ofLan(lanId).length === 0) await builder.remove(lan, netnsPath, lanId);
     } catch (error) {
-      log.error("Undo failed; the next sweep tries again", {
+      log.error("Undo failed; what is left is removed when the LAN is looked at next", {
         ...logFields(attachment),
         error: describe(error),
       });
+      this.#deps.changed(lanId);
     }
   }
 
   /** Removes the interface; it is fine when there is none, of whatever reason. */
   async del(key: AttachmentKey): Promise<void> {
-    const known = this.#deps.attachments.get(attachmentKey(key));
+    await this.#deps.mutex.run(attachmentKey(key), () => this.#detachByKey(key));
+  }
+
+  /** The caller holds the interface's mutex. */
+  async #detachByKey(key: AttachmentKey): Promise<void> {
+    const { attachments, mutex } = this.#deps;
+    const known = attachments.get(attachmentKey(key));
     if (known === undefined) return;
-    await this.#deps.mutex.run(known.lanId, async () => {
-      const attachment = this.#deps.attachments.get(attachmentKey(key));
+    await mutex.run(known.lanId, async () => {
+      const attachment = attachments.get(attachmentKey(key));
       if (attachment !== undefined) await this.#detach(attachment);
     });
   }
@@ -256,15 +284,19 @@ export class AttachService {
     }
   }
 
-  /** Takes an attachment away, and its LAN with the last of them. The caller holds the LAN's mutex. */
+  /**
+   * Takes an attachment away, and its LAN with the last of them. Until all of that is done it counts
+   * as attached, so that whoever tries again finds it. The caller holds the LAN's mutex.
+   */
   async #detach(attachment: Attachment): Promise<void> {
     const { attachments, builder, log } = this.#deps;
     const { lan, lanId, netnsPath, port } = attachment;
+    const isLast = attachments.ofLan(lanId).length === 1;
     await builder.detach(lan, netnsPath, lanId, port);
+    if (isLast) await builder.remove(lan, netnsPath, lanId);
     attachments.remove(attachment);
     this.#deps.changed(lanId);
     log.info("Detached", logFields(attachment));
-    if (attachments.ofLan(lanId).length === 0) await builder.remove(lan, netnsPath, lanId);
   }
 
   /** Puts addresses and routes on the interface and remembers them, should it have to be made anew. */
@@ -273,11 +305,24 @@ export class AttachService {
     const { lanId } = this.require(request);
     await this.#deps.mutex.run(lanId, () => {
       const attachment = this.require(request);
+      this.#requireSameNetns(attachment, request.netns);
       this.#deps.kernel.configure(request.netns, request.ifname, ips, routes);
       const { details } = attachment;
       if (details === undefined) return;
       this.#deps.attachments.put({ ...attachment, details: { ...details, ips, routes } });
     });
+  }
+
+  /** Addresses of a workload must not end up in another's namespace. */
+  #requireSameNetns({ ifname, target }: Attachment, path: string): void {
+    const identity = this.#deps.kernel.netnsIdentity(path);
+    if (target === undefined ? identity !== undefined : identity === target.identity) return;
+    throw new K8slanError(
+      "NetnsNotFound",
+      `"${path}" is not the network namespace that interface "${ifname}" was attached to${
+        target === undefined ? "" : `, which is "${target.path}"`
+      }`,
+    );
   }
 
   /** The attachment of that key. Throws `K8slanError` "UnknownContainer". */

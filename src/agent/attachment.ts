@@ -1,6 +1,7 @@
 /** What the agent knows of one attachment. The mark on its bridge port is the proof that it exists. */
 
 import type { AttachKind, IpConfig, RouteConfig } from "../api/agent_protocol.ts";
+import { K8slanError } from "../base/errors.ts";
 import { derivedMac } from "../plan/identity.ts";
 import type { TapOwner, WantedAttachment } from "../plan/wanted.ts";
 
@@ -76,4 +77,18 @@ export function wantedAttachment(
   const { tapIndex: index, owner } = details;
   if (spoke === undefined || index === undefined || owner === undefined) return undefined;
   return { attach: "macvtap", ...base, spoke, index, owner };
+}
+
+/**
+ * Throws `K8slanError` "NetnsChanged" when `held` are not in the namespace that their LAN should have
+ * by now: to serve both would cut off what works.
+ */
+export function requireUnmoved(lan: string, netnsPath: string, held: readonly Attachment[]): void {
+  const elsewhere = held.find((attachment) => attachment.netnsPath !== netnsPath);
+  if (elsewhere === undefined) return;
+  throw new K8slanError(
+    "NetnsChanged",
+    `spec.ns of LAN "${lan}" was changed while workloads are attached in "${elsewhere.netnsPath}"; change it back, or detach them first`,
+    { retriable: true },
+  );
 }

@@ -50,11 +50,9 @@ export class LanBuilder {
     return diff(wanted, this.observe(wanted.netns.path, wanted.attachments));
   }
 
-  /** Does what is missing; returns what was done. Throws `K8slanError` for a clash, untouched. */
-  async converge(wanted: WantedLan): Promise<readonly NetOp[]> {
-    const ops = this.missing(wanted);
-    await this.#apply(wanted.lan, ops);
-    return ops;
+  /** Does what is missing. Throws `K8slanError` for a clash, untouched. */
+  async converge(wanted: WantedLan): Promise<void> {
+    await this.apply(wanted.lan, this.missing(wanted));
   }
 
   /**
@@ -64,7 +62,7 @@ export class LanBuilder {
   async rejoinGroup({ lan, netns, vxlan }: WantedLan): Promise<void> {
     if (vxlan === undefined || this.#kernel.isGroupMember(vxlan.underlay.name, vxlan.group)) return;
     const { name } = vxlan;
-    await this.#apply(lan, [
+    await this.apply(lan, [
       { op: "change-link", at: netns.path, name, up: false },
       { op: "change-link", at: netns.path, name, up: true },
     ]);
@@ -74,25 +72,7 @@ export class LanBuilder {
   async detach(lan: string, netnsPath: string, lanId: string, port: string): Promise<void> {
     const observed = this.observe(netnsPath, []);
     if (observed.netns.state !== "ours" || observed.netns.mark.lan !== lanId) return;
-    await this.#apply(lan, detachment(observed, netnsPath, port));
-  }
-
-  /** Removes ports that are no known attachment's: what a failed undo left. */
-  async removeUnknownPorts(
-    lan: string,
-    netnsPath: string,
-    lanId: string,
-    known: ReadonlySet<string>,
-  ): Promise<void> {
-    const { netns, links } = this.observe(netnsPath, []);
-    if (netns.state !== "ours" || netns.mark.lan !== lanId) return;
-    const unknown = [...links.values()].filter(({ name, attrs }) =>
-      attrs.kind === "veth" && !known.has(name)
-    );
-    await this.#apply(
-      lan,
-      unknown.map(({ name }) => ({ op: "delete-link", at: netnsPath, name }) as const),
-    );
+    await this.apply(lan, detachment(observed, netnsPath, port));
   }
 
   /** Takes the LAN off this node. The caller knows that nothing is attached. */
@@ -107,10 +87,11 @@ export class LanBuilder {
         `Cannot remove LAN "${lan}" from this node: port "${complete.name}" is attached`,
       );
     }
-    await this.#apply(lan, removal({ netns: { path: netnsPath, mark: "" } }, links.values()));
+    await this.apply(lan, removal({ netns: { path: netnsPath, mark: "" } }, links.values()));
   }
 
-  async #apply(lan: string, ops: readonly NetOp[]): Promise<void> {
+  /** Carries operations out; they stand in the log as the commands they equal. */
+  async apply(lan: string, ops: readonly NetOp[]): Promise<void> {
     if (ops.length === 0) return;
     const done = ops.flatMap(opText);
     try {

@@ -48,6 +48,10 @@ export class LanRegistry {
     return this.#byId.values();
   }
 
+  ids(): Iterable<string> {
+    return this.#byId.keys();
+  }
+
   get(id: string): KnownLan | undefined {
     return this.#byId.get(id);
   }

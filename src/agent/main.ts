@@ -77,7 +77,7 @@ export async function agentMain(
     changed: (lanId) => queue.add(lanId),
   });
   const reconciler = new Reconciler({
-    ...{ node, kernel, builder, registry, attachments, service, mutex, drift, log },
+    ...{ node, kernel, builder, registry, attachments, records, taps, service, mutex, drift, log },
   });
 
   const folder = new LansFolder(lansDir, `${stateDir}/first-seen.json`, log);
@@ -93,8 +93,9 @@ export async function agentMain(
       ]);
     }
   };
-  readLans();
   await recover({ kernel, builder, attachments, records, taps, log });
+  // Not before: a LAN that is looked at loses every port that nothing is known of.
+  readLans();
   const replay = new DeleteReplay(`${runDir}/${DELETE_QUEUE_DIR_NAME}`, service, log);
   await replay.run();
 
@@ -104,7 +105,8 @@ export async function agentMain(
   });
   const server = new SocketServer(`${runDir}/${AGENT_SOCKET_NAME}`, handler, log);
   const resync = () => {
-    for (const lanId of attachments.lanIds()) queue.add(lanId);
+    // Those that nothing is attached to as well: something may be left of them.
+    for (const lanId of [...attachments.lanIds(), ...registry.ids()]) queue.add(lanId);
     replay.run().catch((error) => log.error("Replay failed", { error: describe(error) }));
   };
   const timer = setInterval(resync, RESYNC_MS);

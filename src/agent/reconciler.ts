@@ -9,12 +9,16 @@ import type { Kernel } from "../kernel/kernel.ts";
 import { lanName, underlayName } from "../plan/lan_plan.ts";
 import { markId } from "../plan/mark.ts";
 import type { NetOp } from "../plan/ops.ts";
-import { type Attachment, wantedAttachment } from "./attachment.ts";
+import type { WantedAttachment, WantedLan } from "../plan/wanted.ts";
+import { type Attachment, attachmentKey, requireUnmoved, wantedAttachment } from "./attachment.ts";
+import type { AttachmentRecords } from "./attachment_records.ts";
 import type { AttachService } from "./attach_service.ts";
 import type { Attachments } from "./attachments.ts";
 import type { DriftWatch } from "./drift_watch.ts";
 import type { LanBuilder } from "./lan_builder.ts";
 import type { LanRegistry } from "./lan_registry.ts";
+import { takeOver } from "./take_over.ts";
+import type { TapIndexes } from "./tap_indexes.ts";
 
 export interface ReconcilerDependencies {
   readonly node: string;
@@ -22,6 +26,8 @@ export interface ReconcilerDependencies {
   readonly builder: LanBuilder;
   readonly registry: LanRegistry;
   readonly attachments: Attachments;
+  readonly records: AttachmentRecords;
+  readonly taps: TapIndexes;
   readonly service: AttachService;
   readonly mutex: KeyedMutex;
   readonly drift: DriftWatch;
@@ -32,6 +38,8 @@ export class Reconciler {
   readonly #deps: ReconcilerDependencies;
   /** What the last pass found, by LAN. */
   readonly #conditions = new Map<string, readonly Condition[]>();
+  /** Attachments that were made anew and have not got their addresses back yet. */
+  readonly #bare = new Set<string>();
 
   constructor(deps: ReconcilerDependencies) {
     this.#deps = deps;
@@ -47,7 +55,7 @@ export class Reconciler {
       const { service, attachments, drift, log } = this.#deps;
       try {
         await service.sweep(lanId);
-        await this.#removeLeftovers(lanId);
+        await this.#tidy(lanId);
         if (attachments.ofLan(lanId).length > 0) return await this.#mend(lanId);
         drift.untrack(lanId);
         this.#note(lanId, []);
@@ -58,61 +66,109 @@ export class Reconciler {
     });
   }
 
-  /** What an undo could not remove, and a LAN that should have gone with its last attachment. */
-  async #removeLeftovers(lanId: string): Promise<void> {
-    const { registry, attachments, builder } = this.#deps;
-    const held = attachments.ofLan(lanId);
+  /**
+   * Removes what an undo could not, and a LAN that should have gone with its last attachment. What
+   * is attached and not known, because it could not be read before, is taken over.
+   */
+  async #tidy(lanId: string): Promise<void> {
+    const { registry, attachments, builder, records } = this.#deps;
+    const [held] = attachments.ofLan(lanId);
     const lan = registry.get(lanId)?.lan;
-    const [name, path] = held[0] !== undefined
-      ? [held[0].lan, held[0].netnsPath]
-      : lan !== undefined
-      ? [lanName(lan), builder.netnsPath(lan)]
-      : [];
+    const name = held?.lan ?? (lan && lanName(lan));
+    const path = held?.netnsPath ?? (lan && builder.netnsPath(lan));
     if (name === undefined || path === undefined) return;
-    await builder.removeUnknownPorts(name, path, lanId, new Set(held.map(({ port }) => port)));
-    if (held.length === 0) await builder.remove(name, path, lanId);
+    const { netns, links } = builder.observe(path, []);
+    if (netns.state === "ours" && netns.mark.lan === lanId) {
+      for (const port of takeOver(this.#deps, path, netns.mark, links, () => records.readAll())) {
+        await builder.detach(name, path, lanId, port);
+      }
+    }
+    if (attachments.ofLan(lanId).length === 0) await builder.remove(name, path, lanId);
   }
 
   async #mend(lanId: string): Promise<void> {
-    const { registry, attachments, builder, node, kernel, log } = this.#deps;
+    const { registry, attachments, builder, node } = this.#deps;
     const lan = registry.accepted(lanId);
     // No longer configured or accepted: what is attached goes on, as it is, until it is detached.
     if (lan === undefined) return;
     const held = attachments.ofLan(lanId);
-    this.#track(lan, held);
+    requireUnmoved(lanName(lan), builder.netnsPath(lan), held);
+    const netnsId = this.#track(lan, held);
     const wanted = builder.wanted(
       lan,
       held.flatMap((attachment) => wantedAttachment(attachment, node) ?? []),
     );
-    const ops = await builder.converge(wanted);
-    if (ops.length > 0) log.info("Mended LAN", { lan: wanted.lan, operations: ops.length });
-    for (const attachment of held) {
-      if (!wasRemade(attachment, ops)) continue;
-      const { target, ifname, details } = attachment;
-      kernel.configure(target!.path, ifname, details?.ips ?? [], details?.routes ?? []);
-      log.warn("Interface was gone and has been made anew; an open tap must be opened again", {
-        ...{ lan: wanted.lan, ifname, container: attachment.containerId },
-      });
-    }
+    const failures = await this.#converge(wanted);
+    // One that was missing has been made.
+    if (netnsId === undefined) this.#track(lan, held);
     await builder.rejoinGroup(wanted);
     this.#note(lanId, [
       ...wanted.conditions.map(({ reason, message }) => ({ reason, message })),
       ...oversized(held, wanted.vxlan?.mtu, wanted.lan),
+      ...failures,
     ]);
   }
 
-  /** Before looking, so that what changes after the look is an event. */
-  #track(lan: Lan, held: readonly Attachment[]): void {
+  /**
+   * Mends everything at once. Where that fails, the LAN itself and then ever smaller parts of what
+   * is attached, so that what one workload does to its interface is no other's trouble.
+   */
+  async #converge(wanted: WantedLan): Promise<Condition[]> {
+    const { attachments } = wanted;
+    try {
+      await this.#do(wanted);
+      return [];
+    } catch (error) {
+      const [first] = attachments;
+      if (first === undefined) throw error;
+      await this.#do({ ...wanted, attachments: [] });
+      if (attachments.length === 1) return [brokenAttachment(wanted.lan, first, error)];
+    }
+    const middle = attachments.length >> 1;
+    return [
+      ...await this.#converge({ ...wanted, attachments: attachments.slice(0, middle) }),
+      ...await this.#converge({ ...wanted, attachments: attachments.slice(middle) }),
+    ];
+  }
+
+  async #do(wanted: WantedLan): Promise<void> {
+    const { builder, kernel, attachments, log } = this.#deps;
+    const ops = builder.missing(wanted);
+    const { lan } = wanted;
+    for (const attachment of wanted.attachments) {
+      if (isRemade(attachment, ops)) this.#bare.add(attachmentKey(attachment));
+    }
+    await builder.apply(lan, ops);
+    if (ops.length > 0) log.info("Mended LAN", { lan, operations: ops.length });
+    for (const { containerId, ifname, target } of wanted.attachments) {
+      const key = attachmentKey({ containerId, ifname });
+      const details = attachments.get(key)?.details;
+      if (!this.#bare.has(key) || target === undefined || details === undefined) continue;
+      kernel.configure(target, ifname, details.ips, details.routes);
+      this.#bare.delete(key);
+      log.warn("Interface was gone and has been made anew; an open tap must be opened again", {
+        ...{ lan, ifname, container: containerId },
+      });
+    }
+  }
+
+  /**
+   * Before looking, so that what changes after the look is an event. Returns the id of the LAN's
+   * namespace if there is one.
+   */
+  #track(lan: Lan, held: readonly Attachment[]): number | undefined {
     const { drift, kernel, builder, node } = this.#deps;
     const name = underlayName(lan.spec, node);
     const index = name === undefined ? undefined : kernel.underlay(name)?.index;
+    const netnsId = kernel.netnsId(builder.netnsPath(lan));
     drift.track(markId(lan.metadata.uid), {
-      netnsId: kernel.netnsId(builder.netnsPath(lan)),
+      netnsId,
       underlay: name === undefined
         ? undefined
         : { name, ...(index === undefined ? {} : { index }) },
       spokes: held.flatMap(({ attach, spoke }) => attach === "macvtap" ? spoke ?? [] : []),
     });
+    return netnsId;
   }
 
   #note(lanId: string, conditions: readonly Condition[]): void {
@@ -125,11 +181,24 @@ export class Reconciler {
   }
 }
 
-function wasRemade({ target, ifname }: Attachment, ops: readonly NetOp[]): boolean {
+function isRemade({ target, ifname }: WantedAttachment, ops: readonly NetOp[]): boolean {
   return ops.some((op) =>
-    (op.op === "create-macvtap" || op.op === "create-veth") && op.at === target?.path &&
+    (op.op === "create-macvtap" || op.op === "create-veth") && op.at === target &&
     op.name === ifname
   );
+}
+
+function brokenAttachment(
+  lan: string,
+  { ifname, containerId, spoke }: WantedAttachment,
+  error: unknown,
+): Condition {
+  return {
+    reason: "AttachmentBroken",
+    message: `Interface "${ifname}" of container "${containerId}" on LAN "${lan}"${
+      spoke === undefined ? "" : `, spoke "${spoke}",`
+    } is not as it should be and cannot be mended: ${describe(error)}`,
+  };
 }
 
 /** Interfaces of workloads keep the MTU they were given; what no longer fits is said, not changed. */
@@ -140,12 +209,13 @@ function oversized(
 ): Condition[] {
   const affected = held.filter(({ details }) => mtu !== undefined && (details?.mtu ?? 0) > mtu);
   if (affected.length === 0) return [];
-  const names = affected.slice(0, 5).map(({ spoke, containerId }) => spoke ?? containerId);
+  const names = affected.slice(0, 5).map(({ spoke, containerId }) => `"${spoke ?? containerId}"`);
+  const others = affected.length > 5 ? ` and ${affected.length - 5} more` : "";
   return [{
     reason: "AttachmentMtuTooLarge",
     message:
-      `LAN "${lan}" now carries ${mtu} bytes on this node, less than the MTU of ${affected.length} attached interfaces (${
+      `LAN "${lan}" now carries ${mtu} bytes on this node, less than the MTU of what is attached to it: ${
         names.join(", ")
-      }…); lower theirs or raise the underlay's`,
+      }${others}; lower theirs or raise the underlay's`,
   }];
 }

@@ -287,7 +287,8 @@ export class FakeKernel implements Kernel {
   }
 
   netnsId(path: string): number | undefined {
-    return this.#netns(path).id;
+    const file = this.machine.files.get(path);
+    return file instanceof FakeNetns ? file.id : undefined;
   }
 
   #netns(place: Place): FakeNetns {
