@@ -16,35 +16,37 @@ const LAN = `# Network namespace, bridge and VXLAN
 mkdir -p /run/k8slan/netns && touch /run/k8slan/netns/knlvrf
 unshare --net=/run/k8slan/netns/knlvrf true
 ${IN} sysctl -qw net/ipv6/conf/default/disable_ipv6=1
-${IN} ip link set lo up alias '${LAN_MARK} name=k8slan-system/lan-test'
-ip link add vx2 address 02:cf:c2:ee:2f:87 mtu 1426 netns /run/k8slan/netns/knlvrf type vxlan id 222 group ff02::14 dev eth1 dstport 4789 ttl 1 ageing 300
-${IN} ip link add br2 index 1048576 address 02:2e:cc:16:04:e9 mtu 1426 type bridge stp_state 0 mcast_snooping 0 ageing_time 30000
-${IN} ip link set br2 alias '${LAN_MARK}' up
-${IN} ip link set vx2 master br2
-${IN} ip link set vx2 type bridge_slave group_fwd_mask 0xfffd
-${IN} ip link set vx2 alias '${LAN_MARK}' up
+${IN} sysctl -qw net/ipv6/conf/all/disable_ipv6=1
+${IN} ip link set dev lo up alias '${LAN_MARK} name=k8slan-system/lan-test'
+ip link add name vx2 address 02:cf:c2:ee:2f:87 mtu 1426 netns /run/k8slan/netns/knlvrf type vxlan id 222 group ff02::14 dev eth1 dstport 4789 ttl 1 ageing 300
+${IN} ip link add name br2 index 1048576 address 02:2e:cc:16:04:e9 mtu 68 type bridge stp_state 0 mcast_snooping 0 ageing_time 30000
+${IN} ip link set dev br2 mtu 1426
+${IN} ip link set dev br2 alias '${LAN_MARK}' up
+${IN} ip link set dev vx2 master br2
+${IN} ip link set dev vx2 type bridge_slave group_fwd_mask 0xfffd
+${IN} ip link set dev vx2 alias '${LAN_MARK}' up
 `;
 
 const POD1 = `# Spoke pod1
-ip link add pod1 index 143515682 address 02:9e:0b:4d:b1:17 mtu 1426 type veth peer name pod1.b address 02:9d:21:58:61:3c mtu 1426 netns /run/k8slan/netns/knlvrf
-ip link set pod1 arp off alias '${LAN_MARK} spoke=pod1'
+ip link add name pod1 index 143515682 address 02:9e:0b:4d:b1:17 mtu 1426 type veth peer name pod1.b address 02:9d:21:58:61:3c mtu 1426 netns /run/k8slan/netns/knlvrf
+ip link set dev pod1 arp off alias '${LAN_MARK} spoke=pod1'
 sysctl -qw net/ipv6/conf/pod1/disable_ipv6=1
 sysctl -qw net/ipv4/conf/pod1/rp_filter=1
-${IN} ip link set pod1.b master br2
-${IN} ip link set pod1.b type bridge_slave group_fwd_mask 0xfffd
-${IN} ip link set pod1.b up
-ip link set pod1 up
+${IN} ip link set dev pod1.b master br2
+${IN} ip link set dev pod1.b type bridge_slave group_fwd_mask 0xfffd
+${IN} ip link set dev pod1.b up
+ip link set dev pod1 up
 `;
 
 const POD2 = `# Spoke pod2
-ip link add pod2 index 161105779 address 02:8a:2c:be:70:1d mtu 1426 type veth peer name pod2.b address 02:db:0d:1d:fd:14 mtu 1426 netns /run/k8slan/netns/knlvrf
-ip link set pod2 arp off alias '${LAN_MARK} spoke=pod2'
+ip link add name pod2 index 161105779 address 02:8a:2c:be:70:1d mtu 1426 type veth peer name pod2.b address 02:db:0d:1d:fd:14 mtu 1426 netns /run/k8slan/netns/knlvrf
+ip link set dev pod2 arp off alias '${LAN_MARK} spoke=pod2'
 sysctl -qw net/ipv6/conf/pod2/disable_ipv6=1
 sysctl -qw net/ipv4/conf/pod2/rp_filter=1
-${IN} ip link set pod2.b master br2
-${IN} ip link set pod2.b type bridge_slave group_fwd_mask 0xfffd
-${IN} ip link set pod2.b up
-ip link set pod2 up
+${IN} ip link set dev pod2.b master br2
+${IN} ip link set dev pod2.b type bridge_slave group_fwd_mask 0xfffd
+${IN} ip link set dev pod2.b up
+ip link set dev pod2 up
 `;
 
 function planOf(args: readonly string[], stdin = README_LAN, env = {}) {
@@ -90,7 +92,7 @@ Deno.test("plan() prints what attaching makes, as macvtap and as veth", async ()
   );
   has("chown 107:107 /dev/tap143515682");
   has(
-    "ip link add net1 address 02:8a:2c:be:70:1d mtu 1426 netns /run/netns/red type veth peer name " +
+    "ip link add name net1 address 02:8a:2c:be:70:1d mtu 1426 netns /run/netns/red type veth peer name " +
       "pod2.b address 02:db:0d:1d:fd:14 mtu 1426 netns /run/k8slan/netns/knlvrf",
   );
   equal(out.includes("# Spoke"), false);

@@ -26,17 +26,32 @@ export function isComplete(
   return observed.links.get(attachment.port)?.alias === completeMark(lan, attachment);
 }
 
+/** The attachment's bridge port, by its name or, when somebody renamed it, by its mark. */
+export function portLink(
+  lan: Pick<WantedLan, "uid">,
+  attachment: WantedAttachment,
+  { links }: Pick<ObservedLan, "links">,
+): LinkInfo | undefined {
+  const named = links.get(attachment.port);
+  if (named !== undefined) return named;
+  const mark = completeMark(lan, attachment);
+  return links.values().find(({ alias }) => alias === mark);
+}
+
 /** The attachment's interface in its workload's namespace, under whatever name it has by now. */
 export function workloadLink(
+  lan: Pick<WantedLan, "uid">,
   attachment: WantedAttachment,
-  { links, targets }: Pick<ObservedLan, "links" | "targets">,
+  observed: Pick<ObservedLan, "links" | "targets">,
 ): LinkInfo | undefined {
   const { target } = attachment;
-  const inside = target === undefined ? undefined : targets.get(target);
-  const port = links.get(attachment.port);
+  const inside = target === undefined ? undefined : observed.targets.get(target);
+  if (attachment.attach === "macvtap") {
+    const { index } = attachment;
+    return inside?.values().find((link) => link.attrs.kind === "macvtap" && link.index === index);
+  }
+  const port = portLink(lan, attachment, observed);
   return inside?.values().find((link) =>
-    attachment.attach === "macvtap"
-      ? link.attrs.kind === "macvtap" && link.index === attachment.index
-      : link.attrs.kind === "veth" && link.index === port?.link && link.link === port.index
+    link.attrs.kind === "veth" && link.index === port?.link && link.link === port.index
   );
 }

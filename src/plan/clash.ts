@@ -56,7 +56,7 @@ function requireRoom(
   const { target, ifname } = attachment;
   requireWorkload(wanted, observed, target);
   const taken = target === undefined ? undefined : observed.targets.get(target)?.get(ifname);
-  if (taken === undefined || taken === workloadLink(attachment, observed)) return;
+  if (taken === undefined || taken === workloadLink(wanted, attachment, observed)) return;
   throw new K8slanError(
     "LinkClash",
     `Interface "${ifname}" exists already in network namespace "${target}" and is not part of LAN "${wanted.lan}"; choose another interface name`,

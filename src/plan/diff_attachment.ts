@@ -1,6 +1,6 @@
 /** One attachment to a LAN: wanted and observed → operations. */
 
-import { completeMark, isComplete, workloadLink } from "./attached.ts";
+import { completeMark, isComplete, portLink, workloadLink } from "./attached.ts";
 import type { Steps } from "./diff.ts";
 import { changeLink } from "./diff_link.ts";
 import { isPort } from "./diff_vxlan.ts";
@@ -23,18 +23,20 @@ export function diffAttachment(
 ): void {
   const { path: at } = lan.netns;
   const { port: name, target } = attachment;
-  const found = observed.links.get(name);
+  const found = portLink(lan, attachment, observed);
   const complete = isComplete(lan, attachment, observed);
-  const isLoose = found !== undefined && !complete && isFarEndMissing(attachment, observed);
-  if (isLoose) steps.host.push({ op: "delete-link", at, name });
-  const port = isLoose ? undefined : found;
+  // One that was renamed could not be found by those who detach it.
+  const isLost = found !== undefined && !complete &&
+    (found.name !== name || isFarEndMissing(lan, attachment, observed));
+  if (isLost && target !== undefined) steps.host.push({ op: "delete-link", at, name: found.name });
+  const port = isLost ? undefined : found;
   if (port === undefined) {
     if (target === undefined) return;
     createPair(lan, attachment, target, observed, steps);
   } else if (attachment.attach === "macvtap") {
     keepMacvtap(lan, attachment, observed, complete, steps);
   } else if (!complete) {
-    const inside = workloadLink(attachment, observed);
+    const inside = workloadLink(lan, attachment, observed);
     if (inside !== undefined) finishVeth(lan, attachment, target!, inside.name, steps);
   }
   if (port === undefined || !bridgeStays || !isPort(port)) {
@@ -46,12 +48,16 @@ export function diffAttachment(
 }
 
 /** Was the workload's side looked at, and the port's other end not found where it belongs? */
-function isFarEndMissing(attachment: WantedAttachment, observed: ObservedLan): boolean {
+function isFarEndMissing(
+  lan: WantedLan,
+  attachment: WantedAttachment,
+  observed: ObservedLan,
+): boolean {
   const { target } = attachment;
   if (target === undefined || !observed.targets.has(target)) return false;
   return attachment.attach === "macvtap"
     ? !observed.hostLinks.has(attachment.spoke)
-    : workloadLink(attachment, observed) === undefined;
+    : workloadLink(lan, attachment, observed) === undefined;
 }
 
 function linkMark(lan: WantedLan, { spoke }: { readonly spoke?: string }): string {
@@ -152,7 +158,7 @@ function keepMacvtap(
   if (!complete) steps.isolate.push({ op: "isolate-host-end", name: spoke });
   changeLink(steps.hostUp, HOST, hostEnd, { up: true, arp: false });
   if (target === undefined || !observed.targets.has(target)) return;
-  const inside = workloadLink(attachment, observed);
+  const inside = workloadLink(lan, attachment, observed);
   if (inside !== undefined) {
     if (!complete) finishMacvtap(lan, attachment, target, inside.name, steps);
   } else if (!observed.targets.get(target)!.has(ifname)) {

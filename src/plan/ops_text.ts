@@ -16,37 +16,38 @@ export function opText(op: NetOp): string[] {
       return [
         `mkdir -p ${quote(parent(op.path))} && touch ${quote(op.path)}`,
         `unshare --net=${quote(op.path)} true`,
-        at(op.path, "sysctl -qw net/ipv6/conf/default/disable_ipv6=1"),
-        at(op.path, `ip link set lo up alias ${quote(op.mark)}`),
+        at(op.path, sysctl("ipv6", "default", "disable_ipv6")),
+        at(op.path, sysctl("ipv6", "all", "disable_ipv6")),
+        at(op.path, `ip link set dev lo up alias ${quote(op.mark)}`),
       ];
     case "create-bridge":
       return [
         at(
           op.at,
-          `ip link add ${op.name} index ${op.index} address ${op.address} mtu ${BRIDGE_BIRTH_MTU} type bridge ${BRIDGE}`,
+          `ip link add name ${quote(op.name)} index ${op.index} address ${op.address}` +
+            ` mtu ${BRIDGE_BIRTH_MTU} type bridge ${BRIDGE}`,
         ),
-        at(op.at, `ip link set ${op.name} mtu ${op.mtu}`),
+        at(op.at, `ip link set dev ${quote(op.name)} mtu ${op.mtu}`),
       ];
     case "set-bridge":
-      return [at(op.at, `ip link set ${op.name} type bridge ${BRIDGE}`)];
+      return [at(op.at, `ip link set dev ${quote(op.name)} type bridge ${BRIDGE}`)];
     case "create-vxlan":
       return [
-        `ip link add ${op.name} address ${op.address} mtu ${op.mtu} netns ${quote(op.at)}` +
-        ` type vxlan id ${op.vni} group ${op.group} dev ${op.underlay.name}` +
+        `ip link add name ${quote(op.name)} address ${op.address} mtu ${op.mtu}${netns(op.at)}` +
+        ` type vxlan id ${op.vni} group ${op.group} dev ${quote(op.underlay.name)}` +
         ` dstport ${op.port} ttl ${op.hopLimit} ageing ${AGEING_SECONDS}`,
       ];
     case "create-veth":
       return [
-        `ip link add ${op.name}${op.index === undefined ? "" : ` index ${op.index}`}` +
+        `ip link add name ${quote(op.name)}${op.index === undefined ? "" : ` index ${op.index}`}` +
         ` address ${op.address} mtu ${op.mtu}${netns(op.at)} type veth` +
-        ` peer name ${op.peer.name} address ${op.peer.address} mtu ${op.peer.mtu}${
-          netns(op.peer.at)
-        }`,
+        ` peer name ${quote(op.peer.name)} address ${op.peer.address} mtu ${op.peer.mtu}` +
+        netns(op.peer.at),
       ];
     case "create-macvtap":
       return [
-        `ip link add link ${op.lower.name} name ${op.name} index ${op.index}${netns(op.at)}` +
-        ` type macvtap mode passthru`,
+        `ip link add link ${quote(op.lower.name)} name ${quote(op.name)} index ${op.index}` +
+        `${netns(op.at)} type macvtap mode passthru`,
       ];
     case "change-link": {
       const words = [
@@ -56,35 +57,43 @@ export function opText(op: NetOp): string[] {
         op.alias === undefined ? [] : ["alias", quote(op.alias)],
         op.up === undefined ? [] : [op.up ? "up" : "down"],
       ].flat();
-      return [at(op.at, `ip link set ${op.name} ${words.join(" ")}`)];
+      return [at(op.at, `ip link set dev ${quote(op.name)} ${words.join(" ")}`)];
     }
     case "join-bridge":
       return [
-        at(op.at, `ip link set ${op.name} master ${op.bridge}`),
+        at(op.at, `ip link set dev ${quote(op.name)} master ${quote(op.bridge)}`),
         at(
           op.at,
-          `ip link set ${op.name} type bridge_slave group_fwd_mask 0x${
+          `ip link set dev ${quote(op.name)} type bridge_slave group_fwd_mask 0x${
             GROUP_FORWARD_MASK.toString(16)
           }`,
         ),
       ];
     case "isolate-host-end":
       return [
-        `sysctl -qw net/ipv6/conf/${op.name}/disable_ipv6=1`,
-        `sysctl -qw net/ipv4/conf/${op.name}/rp_filter=1`,
+        sysctl("ipv6", op.name, "disable_ipv6"),
+        sysctl("ipv4", op.name, "rp_filter"),
       ];
     case "disable-ipv6":
-      return [at(op.at, `sysctl -qw net/ipv6/conf/${op.name}/disable_ipv6=1`)];
+      return [at(op.at, sysctl("ipv6", op.name, "disable_ipv6"))];
     case "own-tap":
-      return [`chown ${op.owner.uid}:${op.owner.gid} /dev/tap${op.index}`];
+      return [
+        `chmod 600 /dev/tap${op.index}`,
+        `chown ${op.owner.uid}:${op.owner.gid} /dev/tap${op.index}`,
+      ];
     case "delete-link":
-      return [at(op.at, `ip link del ${op.name}`)];
+      return [at(op.at, `ip link del dev ${quote(op.name)}`)];
     case "delete-netns":
       return [`umount ${quote(op.path)} && rm ${quote(op.path)}`];
   }
 }
 
 const BRIDGE = `stp_state 0 mcast_snooping 0 ageing_time ${AGEING_SECONDS * 100}`;
+
+/** Keys with slashes take dots in a link's name for what they are. */
+function sysctl(family: "ipv4" | "ipv6", link: string, key: string): string {
+  return `sysctl -qw ${quote(`net/${family}/conf/${link}/${key}=1`)}`;
+}
 
 function at(place: Place, command: string): string {
   return place === HOST ? command : `nsenter --net=${quote(place)} ${command}`;
