@@ -208,7 +208,7 @@ export class AgentNode {
   /** Starts one more agent with the same options; it is not `agent`, and nobody waits for it. */
   spawnAgent(): LabProcess {
     const program = this.#options.agentProgram ?? this.#program;
-    return this.host.spawn([...program, ...this.#agentArguments()]);
+    return this.host.spawn([...program, ...this.#agentArguments()], { env: QUIET });
   }
 
   get #program(): readonly string[] {
@@ -319,6 +319,7 @@ export class AgentNode {
     const plugin = this.host.spawn(this.#program, {
       stdin: JSON.stringify(netConf(config)),
       env: {
+        ...QUIET,
         CNI_COMMAND: command,
         CNI_CONTAINERID: containerId,
         CNI_NETNS: workload.netns,
@@ -349,6 +350,9 @@ export function denoRun(module: string): string[] {
     ...["--config", `${ROOT}deno.json`, `${ROOT}${module}`],
   ];
 }
+
+/** Deno would look for news of itself, through the very network that a test listens to. */
+const QUIET = { DENO_NO_UPDATE_CHECK: "1" };
 
 /** Runs the product from its source code. */
 const SOURCES = denoRun("main.ts");
