@@ -1,0 +1,52 @@
+/** Workloads on a LAN that a test speaks for, frame by frame. */
+
+import type { AgentLab, Workload } from "./agent_lab.ts";
+import { allCame, type MarkedFrame } from "./frame_kinds.ts";
+import { FrameSocket } from "./raw_frames.ts";
+
+/** A workload on a LAN, and its end of the wire. */
+export class Station implements Disposable {
+  readonly workload: Workload;
+  readonly mac: string;
+  readonly wire: FrameSocket;
+
+  constructor(workload: Workload, mac: string) {
+    this.workload = workload;
+    this.mac = mac;
+    this.wire = new FrameSocket(workload.netns, "net1");
+  }
+
+  [Symbol.dispose](): void {
+    this.wire[Symbol.dispose]();
+  }
+}
+
+/** Makes a workload and attaches it as `net1`. */
+export async function attachStation(
+  lab: AgentLab,
+  node: string,
+  name: string,
+  config: Readonly<Record<string, unknown>>,
+): Promise<Station> {
+  const workload = await lab.addWorkload(name);
+  const { mac } = await lab.node(node).attach(workload, config);
+  return new Station(workload, mac);
+}
+
+/** Sends `frames` at one end, and takes at the other until all of them have come. */
+export async function pass(
+  from: FrameSocket,
+  to: FrameSocket,
+  frames: readonly MarkedFrame[],
+): Promise<Uint8Array[]> {
+  for (const { frame } of frames) from.send(frame);
+  return await to.takeUntil((received) => allCame(frames, received), 3_000);
+}
+
+export function disposeAll(stations: readonly Station[]): Disposable {
+  return {
+    [Symbol.dispose]() {
+      for (const station of stations) station[Symbol.dispose]();
+    },
+  };
+}
