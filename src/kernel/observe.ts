@@ -52,27 +52,22 @@ function observeNetns(
   path: string,
   open: OpenTransport,
 ): { netns: ObservedNetns; links: readonly LinkInfo[] } {
-  try {
-    const links = linksAt(path, open);
-    if (links === undefined) return unbound(path);
-    const mark = parseMark(links.find(({ name }) => name === "lo")?.alias);
-    return mark === undefined
-      ? { netns: { state: "foreign", found: "a network namespace that is not ours" }, links: [] }
-      : { netns: { state: "ours", mark }, links };
-  } catch (error) {
-    return { netns: { state: "foreign", found: describe(error) }, links: [] };
-  }
+  const links = linksAt(path, open);
+  if (links === undefined) return { netns: unbound(path), links: [] };
+  const mark = parseMark(links.find(({ name }) => name === "lo")?.alias);
+  return mark === undefined
+    ? { netns: { state: "foreign", found: "a network namespace that is not ours" }, links: [] }
+    : { netns: { state: "ours", mark }, links };
 }
 
-function unbound(path: string): { netns: ObservedNetns; links: [] } {
+function unbound(path: string): ObservedNetns {
   try {
-    const netns: ObservedNetns = isUnfinishedNetns(path)
+    return isUnfinishedNetns(path)
       ? { state: "unfinished" }
       : { state: "foreign", found: "something that is not a network namespace" };
-    return { netns, links: [] };
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return { netns: { state: "absent" }, links: [] };
-    throw error;
+    if (error instanceof Deno.errors.NotFound) return { state: "absent" };
+    return { state: "foreign", found: `something that cannot be read (${describe(error)})` };
   }
 }
 
