@@ -225,6 +225,24 @@ const building: Behaviour[] = [
   },
 ];
 
+building.push({
+  name: "apply() works on several LANs at once",
+  async run(world) {
+    const devices = (device: string) => ({ vxlanDevMap: { [world.node]: device } });
+    world.addLink(HOST, "eth2");
+    const lans = (device: string) =>
+      Array.from(
+        { length: 4 },
+        (_, at) =>
+          wantedLan(world, [], { ns: `lan${at}`, vni: 300 + at, ...devices(device) }, `uid${at}`),
+      );
+    await Promise.all(lans("eth1").map((wanted) => converge(world, wanted)));
+    // Each has a deletion in it, during which the others go on.
+    await Promise.all(lans("eth2").map((wanted) => converge(world, wanted)));
+    for (const wanted of lans("eth2")) assert.deepEqual(missing(world, wanted), []);
+  },
+});
+
 /** What happens to a built LAN, and the operations that must follow, by their names. */
 const DRIFTS: readonly (readonly [string, (world: KernelWorld, lan: WantedLan) => void, RegExp])[] =
   [
@@ -656,6 +674,8 @@ const namespaces: Behaviour[] = [
       world.writeFile(path, "precious");
       assert.equal(state(), "foreign");
       assert.throws(() => missing(world, wanted), codeIs("NetnsClash"));
+      world.writeFile(path, `${"precious".repeat(1000)}\n`);
+      assert.equal(state(), "foreign");
       world.addNetns(path);
       assert.equal(state(), "foreign");
       assert.deepEqual(world.kernel.observe(scopeOf(wanted)).links, new Map());
@@ -709,7 +729,7 @@ const namespaces: Behaviour[] = [
     },
   },
   {
-    name: "netnsId() gives each namespace an id that stays",
+    name: "netnsId() gives each namespace an id that stays, and none to what is not there",
     async run(world) {
       const { kernel } = world;
       const wanted = wantedLan(world);
@@ -719,6 +739,7 @@ const namespaces: Behaviour[] = [
       assert.equal(new Set(ids).size, 2);
       assert.ok(ids.every((id) => id !== undefined && id >= 0), String(ids));
       assert.deepEqual([wanted.netns.path, other].map((path) => kernel.netnsId(path)), ids);
+      assert.equal(kernel.netnsId(world.targetPath("none")), undefined);
     },
   },
   {
