@@ -98,8 +98,7 @@ export class Lab implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // Not only what was started here, but whatever that has started in turn.
-    for (const pid of await processesIn(await namespacesIn(this.dir))) kill(pid);
+    await killProcesses(this.dir);
     await Promise.all(this.#processes.map((process) => process[Symbol.asyncDispose]()));
     await removeTree(this.dir);
   }
@@ -209,29 +208,19 @@ async function mountsIn(dir: string): Promise<string[]> {
     .filter((path) => path.startsWith(`${dir}/`));
 }
 
-/** Inodes of the namespaces that are mounted in `dir`. */
-async function namespacesIn(dir: string): Promise<Set<number | null>> {
-  return new Set((await mountsIn(dir)).map((path) => Deno.statSync(path).ino));
-}
-
-async function processesIn(namespaces: ReadonlySet<number | null>): Promise<number[]> {
-  const found: number[] = [];
+/** Ends all that runs in a namespace of the lab: what was started, and what that has started. */
+async function killProcesses(dir: string): Promise<void> {
+  const namespaces = new Set((await mountsIn(dir)).map((path) => Deno.statSync(path).ino));
+  // A test may have bound the machine's own namespace somewhere.
+  for (const pid of ["1", "self"]) namespaces.delete(Deno.statSync(`/proc/${pid}/ns/net`).ino);
   for await (const { name } of Deno.readDir("/proc")) {
-    if (!/^\d+$/.test(name) || Number(name) === Deno.pid) continue;
+    const pid = Number(name);
+    if (!Number.isInteger(pid) || pid === Deno.pid) continue;
     try {
-      if (namespaces.has(Deno.statSync(`/proc/${name}/ns/net`).ino)) found.push(Number(name));
+      if (namespaces.has(Deno.statSync(`/proc/${name}/ns/net`).ino)) Deno.kill(pid, "SIGKILL");
     } catch {
-      // Ended meanwhile.
+      // It ended meanwhile.
     }
-  }
-  return found;
-}
-
-function kill(pid: number): void {
-  try {
-    Deno.kill(pid, "SIGKILL");
-  } catch {
-    // Ended meanwhile.
   }
 }
 
@@ -240,8 +229,9 @@ async function removeAbandoned(): Promise<void> {
   const parent = Deno.env.get("TMPDIR") ?? "/tmp";
   for await (const { name } of Deno.readDir(parent)) {
     if (!name.startsWith(DIR_PREFIX) || isRunning(name.slice(DIR_PREFIX.length))) continue;
+    const dir = `${parent}/${name}`;
     // Another test run may be at the same.
-    await removeTree(`${parent}/${name}`).catch(() => {});
+    await killProcesses(dir).then(() => removeTree(dir)).catch(() => {});
   }
 }
 
