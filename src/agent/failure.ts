@@ -5,24 +5,25 @@ import { type AgentFailure, CniCode } from "../api/agent_protocol.ts";
 import { NetlinkError } from "../netlink/errors.ts";
 import { SyscallError } from "../sys/syscall_error.ts";
 
-const CODES: Readonly<Record<string, number>> = {
-  InvalidConfig: CniCode.InvalidConfig,
-  InvalidRequest: CniCode.Decode,
-  UnknownContainer: CniCode.UnknownContainer,
-  NetnsNotFound: CniCode.InvalidEnvironment,
-  HostNetns: CniCode.InvalidEnvironment,
-  LanNetns: CniCode.InvalidEnvironment,
-  Drift: CniCode.Drift,
-  LinkClash: CniCode.Clash,
-  NetnsClash: CniCode.Clash,
-  VniClash: CniCode.Clash,
-  PortClash: CniCode.Clash,
-  TapClash: CniCode.TryAgainLater,
-};
+const CODES: ReadonlyMap<string, number> = new Map([
+  ["InvalidConfig", CniCode.InvalidConfig],
+  ["InvalidRequest", CniCode.Decode],
+  ["UnknownContainer", CniCode.UnknownContainer],
+  ["NetnsNotFound", CniCode.InvalidEnvironment],
+  ["HostNetns", CniCode.InvalidEnvironment],
+  ["LanNetns", CniCode.InvalidEnvironment],
+  ["Drift", CniCode.Drift],
+  ["LinkClash", CniCode.Clash],
+  ["NetnsClash", CniCode.Clash],
+  ["VniClash", CniCode.Clash],
+  ["PortClash", CniCode.Clash],
+  ["TapClash", CniCode.TryAgainLater],
+  ["TapMissing", CniCode.Kernel],
+]);
 
 export function toFailure(error: unknown): AgentFailure {
   if (error instanceof K8slanError) {
-    const code = CODES[error.code] ??
+    const code = CODES.get(error.code) ??
       (error.retriable ? CniCode.TryAgainLater : CniCode.Refused);
     const cause = error.cause === undefined ? {} : { details: describe(error.cause) };
     return { code, msg: error.message, ...cause };

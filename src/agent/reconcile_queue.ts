@@ -9,14 +9,17 @@ const GATHER_MS = 50;
 export class ReconcileQueue {
   readonly #reconcile: (key: string) => Promise<void>;
   readonly #log: Log;
+  readonly #gatherMs: number;
   readonly #waiting = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #running = Promise.resolve();
   #closed = false;
 
-  constructor(reconcile: (key: string) => Promise<void>, log: Log) {
+  /** Keys are gathered for `gatherMs` milliseconds. */
+  constructor(reconcile: (key: string) => Promise<void>, log: Log, gatherMs: number = GATHER_MS) {
     this.#reconcile = reconcile;
     this.#log = log;
+    this.#gatherMs = gatherMs;
   }
 
   add(key: string): void {
@@ -24,7 +27,7 @@ export class ReconcileQueue {
     this.#waiting.add(key);
     this.#timer ??= setTimeout(() => {
       this.#running = this.#running.then(() => this.#drain());
-    }, GATHER_MS);
+    }, this.#gatherMs);
   }
 
   async #drain(): Promise<void> {

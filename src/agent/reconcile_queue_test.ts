@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { LogRecorder } from "../../tests/support/log_recorder.ts";
+import { until } from "../../tests/support/until.ts";
+import { ReconcileQueue } from "./reconcile_queue.ts";
+
+/** A queue that writes down what it does, and does what `task` says. */
+function recorded(task: (key: string) => Promise<void> | void = () => {}) {
+  const done: string[] = [];
+  const log = new LogRecorder();
+  const queue = new ReconcileQueue(
+    async (key) => {
+      done.push(key);
+      await task(key);
+    },
+    log,
+    1,
+  );
+  return { done, log, queue };
+}
+
+Deno.test("add() gathers: each key once, in the order they came", async () => {
+  const { done, queue } = recorded();
+  for (const key of ["b", "a", "b", "c", "a"]) queue.add(key);
+  assert.deepEqual(done, []);
+  await until("three are done", () => done.length >= 3);
+  await queue.close();
+  assert.deepEqual(done, ["b", "a", "c"]);
+});
+
+Deno.test("add() of a key that is under way looks at it again", async () => {
+  const { done, queue } = recorded((key) => {
+    if (done.length === 1) queue.add(key);
+  });
+  queue.add("a");
+  await until("it is done twice", () => done.length === 2);
+  await queue.close();
+});
+
+Deno.test("add() never does two at once", async () => {
+  let running = 0;
+  let most = 0;
+  const { done, queue } = recorded(async (key) => {
+    most = Math.max(most, ++running);
+    if (key === "a") queue.add("c");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    running--;
+  });
+  queue.add("a");
+  queue.add("b");
+  await until("three are done", () => done.length === 3);
+  await queue.close();
+  assert.equal(most, 1);
+});
+
+Deno.test("add() goes on after a failure and logs it", async () => {
+  const { done, log, queue } = recorded((key) => {
+    if (key === "a") throw new Error("no");
+  });
+  queue.add("a");
+  queue.add("b");
+  await until("both are done", () => done.length === 2);
+  await queue.close();
+  assert.deepEqual(log.records.map(({ msg, key, error }) => ({ msg, key, error })), [
+    { msg: "Reconcile failed", key: "a", error: "no" },
+  ]);
+});
+
+Deno.test("add() lets other work in between two keys", async () => {
+  const order: string[] = [];
+  const { done, queue } = recorded((key) => {
+    order.push(key);
+    setTimeout(() => order.push("other"));
+  });
+  queue.add("a");
+  queue.add("b");
+  await until("both are done", () => done.length === 2);
+  await queue.close();
+  assert.deepEqual(order.slice(0, 3), ["a", "other", "b"]);
+});
+
+Deno.test("close() waits for what is under way, and drops the rest", async () => {
+  const gate = Promise.withResolvers<void>();
+  let finished = false;
+  const { done, queue } = recorded(async () => {
+    await gate.promise;
+    finished = true;
+  });
+  queue.add("a");
+  queue.add("b");
+  await until("the first is under way", () => done.length === 1);
+  const closed = queue.close();
+  gate.resolve();
+  await closed;
+  assert.equal(finished, true);
+  assert.deepEqual(done, ["a"]);
+});
+
+Deno.test("close() drops what is still being gathered", async () => {
+  const { done, queue } = recorded();
+  queue.add("a");
+  await queue.close();
+  queue.add("b");
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.deepEqual(done, []);
+});
