@@ -100,7 +100,8 @@ export class Lab implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await killProcesses(this.dir);
     await Promise.all(this.#processes.map((process) => process[Symbol.asyncDispose]()));
-    await removeTree(this.dir);
+    // What was killed may have been making namespaces until just now.
+    await until(`"${this.dir}" is removed`, () => removeTree(this.dir));
   }
 }
 
@@ -196,10 +197,11 @@ function buildScript(dir: string, nodes: readonly string[], mtu: number): string
 }
 
 /** Unmounts everything in `dir`, then removes it. */
-async function removeTree(dir: string): Promise<void> {
+async function removeTree(dir: string): Promise<true> {
   const mounts = await mountsIn(dir);
   if (mounts.length > 0) await runProgram(["umount", "-l", ...mounts.reverse()]);
   await Deno.remove(dir, { recursive: true });
+  return true;
 }
 
 async function mountsIn(dir: string): Promise<string[]> {
@@ -210,17 +212,31 @@ async function mountsIn(dir: string): Promise<string[]> {
 
 /** Ends all that runs in a namespace of the lab: what was started, and what that has started. */
 async function killProcesses(dir: string): Promise<void> {
-  const namespaces = new Set((await mountsIn(dir)).map((path) => Deno.statSync(path).ino));
+  const namespaces = new Set((await mountsIn(dir)).flatMap((path) => inode(path) ?? []));
   // A test may have bound the machine's own namespace somewhere.
-  namespaces.delete(Deno.statSync("/proc/self/ns/net").ino);
+  namespaces.delete(inode("/proc/self/ns/net") ?? 0);
   for await (const { name } of Deno.readDir("/proc")) {
     const pid = Number(name);
     if (!Number.isInteger(pid) || pid === Deno.pid) continue;
-    try {
-      if (namespaces.has(Deno.statSync(`/proc/${name}/ns/net`).ino)) Deno.kill(pid, "SIGKILL");
-    } catch {
-      // It ended meanwhile.
-    }
+    const netns = inode(`/proc/${name}/ns/net`);
+    if (netns !== undefined && namespaces.has(netns)) kill(pid);
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    Deno.kill(pid, "SIGKILL");
+  } catch {
+    // It ended meanwhile.
+  }
+}
+
+/** Undefined when it is gone, or nothing that may be looked at. */
+function inode(path: string): number | undefined {
+  try {
+    return Deno.statSync(path).ino ?? undefined;
+  } catch {
+    return undefined;
   }
 }
 
