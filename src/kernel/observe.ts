@@ -13,6 +13,9 @@ import type { Scope } from "./kernel.ts";
 import { isUnfinishedNetns } from "./lan_netns.ts";
 import { openPlace, type OpenTransport } from "./places.ts";
 
+/** Failures that say nothing of what was looked at. */
+const SHORTAGES: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOMEM", "ENOBUFS"]);
+
 /** The state of one LAN; `host` is a client in the host namespace. */
 export function observeLan(host: NetlinkClient, scope: Scope, open: OpenTransport): ObservedLan {
   const { netns, links } = observeNetns(scope.netnsPath, open);
@@ -52,7 +55,14 @@ function observeNetns(
   path: string,
   open: OpenTransport,
 ): { netns: ObservedNetns; links: readonly LinkInfo[] } {
-  const links = linksAt(path, open);
+  let links: readonly LinkInfo[] | undefined;
+  try {
+    links = linksAt(path, open);
+  } catch (error) {
+    // Only what is wrong with the path itself makes it foreign.
+    if (!(error instanceof SyscallError) || SHORTAGES.has(error.errnoName)) throw error;
+    return { netns: unreadable(error), links: [] };
+  }
   if (links === undefined) return { netns: unbound(path), links: [] };
   const mark = parseMark(links.find(({ name }) => name === "lo")?.alias);
   return mark === undefined
@@ -67,8 +77,12 @@ function unbound(path: string): ObservedNetns {
       : { state: "foreign", found: "something that is not a network namespace" };
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return { state: "absent" };
-    return { state: "foreign", found: `something that cannot be read (${describe(error)})` };
+    return unreadable(error);
   }
+}
+
+function unreadable(error: unknown): ObservedNetns {
+  return { state: "foreign", found: `something that cannot be read (${describe(error)})` };
 }
 
 function isMissing(error: unknown): boolean {
