@@ -265,3 +265,42 @@ async function sysfs(lab: PlanLab, place: keyof PlanLab["places"], path: string)
   const text = await lab.lab.run(lab.places[place], ["unshare", "--mount", "sh", "-ec", script]);
   return text.trim();
 }
+
+rootTest(
+  "observe() takes nothing at a LAN's path for ours, and nothing is done to it",
+  async (t) => {
+    await using lab = await PlanLab.create();
+    const path = lab.places.lan;
+    const table: readonly (readonly [string, string])[] = [
+      ["a directory", 'mkdir "$1"'],
+      ["an empty file", ': > "$1"'],
+      ["a link to nowhere", 'ln -s /nowhere "$1"'],
+      ["a link to itself", 'ln -s "$1" "$1"'],
+      ["a namespace of another kind", 'touch "$1"; mount --bind /proc/self/ns/uts "$1"'],
+      ["a network namespace that is not ours", 'touch "$1"; unshare --net="$1" true'],
+    ];
+    await lab.plan("missing");
+    for (const [what, script] of table) {
+      await t.step(what, async () => {
+        await lab.node.run(["sh", "-euc", script, "sh", path]);
+        const before = await Deno.lstat(path);
+        for (const action of ["missing", "apply"]) {
+          await assert.rejects(lab.plan(action), (error) => {
+            assert.match(String(error), /needs ".*\/knlvrf" for its network namespace, but found/);
+            return true;
+          });
+        }
+        const { dev, ino, mtime } = await Deno.lstat(path);
+        assert.deepEqual([dev, ino, mtime], [before.dev, before.ino, before.mtime]);
+        assert.deepEqual((await lab.node.links()).map(({ ifname }) => ifname), ["lo", "eth1"]);
+        await lab.node.run([
+          "sh",
+          "-euc",
+          'umount "$1" 2>/dev/null || true; rm -r "$1"',
+          "sh",
+          path,
+        ]);
+      });
+    }
+  },
+);
