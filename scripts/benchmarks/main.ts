@@ -1,0 +1,75 @@
+/** Runs rows of measurements and reports them; started by scripts/bench. */
+
+// deno-lint-ignore-file no-console
+
+import { parseArgs } from "node:util";
+import { describe } from "../../src/base/errors.ts";
+import { attachRow } from "./attach_row.ts";
+import { Bench, ROOT } from "./bench.ts";
+import { cniRow } from "./cni_row.ts";
+import type { Finding } from "./finding.ts";
+import { lanRow } from "./lan_row.ts";
+import { loadAverage, machine } from "./machine.ts";
+import { memoryRow } from "./memory_row.ts";
+import { document, table } from "./report.ts";
+import { scaleRow } from "./scale_row.ts";
+import { throughputRow } from "./throughput_row.ts";
+
+const ROWS: Readonly<Record<string, (bench: Bench) => Promise<readonly Finding[]>>> = {
+  lan: lanRow,
+  attach: attachRow,
+  cni: cniRow,
+  memory: memoryRow,
+  throughput: throughputRow,
+  scale: scaleRow,
+};
+
+const DOCUMENT = `${ROOT}docs/benchmarks.md`;
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { quick: { type: "boolean", default: false }, json: { type: "string" } },
+  });
+  const unknown = positionals.find((name) => !Object.hasOwn(ROWS, name));
+  if (unknown !== undefined) {
+    console.error(`Unknown row "${unknown}"; the rows are: ${Object.keys(ROWS).join(", ")}`);
+    return 2;
+  }
+  if (Deno.uid() !== 0) {
+    console.error("bench: it makes network namespaces, which needs root");
+    return 1;
+  }
+  const bench = new Bench({ quick: values.quick });
+  for (const signal of SIGNALS) {
+    Deno.addSignalListener(signal, () => bench.abandon().finally(() => Deno.exit(130)));
+  }
+
+  const before = await machine();
+  const findings: Finding[] = [];
+  for (const [name, measure] of Object.entries(ROWS)) {
+    if (positionals.length > 0 && !positionals.includes(name)) continue;
+    bench.note(`row "${name}" …`);
+    findings.push(...await measure(bench));
+  }
+  const conditions = [...before, ["load average after", loadAverage()]] as const;
+
+  console.log(conditions.map(([name, value]) => `${name}: ${value}`).join("\n"));
+  console.log(`\n${table(findings)}`);
+  if (values.json !== undefined) await Deno.writeTextFile(values.json, JSON.stringify(findings));
+  // A part of the rows, or figures made in haste, are not what the document promises.
+  if (positionals.length === 0 && !values.quick) {
+    await Deno.writeTextFile(DOCUMENT, document(conditions, findings));
+    bench.note(`wrote ${DOCUMENT}`);
+  }
+  return 0;
+}
+
+try {
+  Deno.exit(await main());
+} catch (error) {
+  console.error(`bench: ${describe(error)}`);
+  if (error instanceof Error) console.error(error.stack);
+  Deno.exit(1);
+}

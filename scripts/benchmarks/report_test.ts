@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { type Finding, isMet } from "./finding.ts";
+import { table } from "./report.ts";
+
+const BASE: Finding = { what: "x", unit: "ms", ours: 9, other: { name: "Go", value: 10 } };
+
+Deno.test("isMet() compares with the budget, if there is something to compare", () => {
+  const rows: readonly (readonly [Partial<Finding>, boolean | undefined])[] = [
+    [{}, undefined],
+    [{ budget: { most: 9 } }, true],
+    [{ budget: { most: 8 } }, false],
+    [{ budget: { mostOfOther: 0.9 } }, true],
+    [{ budget: { mostOfOther: 0.8 } }, false],
+    [{ budget: { leastOfOther: 0.9 } }, true],
+    [{ budget: { leastOfOther: 0.98 } }, false],
+  ];
+  for (const [change, expected] of rows) assert.equal(isMet({ ...BASE, ...change }), expected);
+  const { other: _, ...alone } = BASE;
+  assert.equal(isMet({ ...alone, budget: { mostOfOther: 1 } }), undefined);
+});
+
+Deno.test("table() lines up and says what is missed", () => {
+  const findings: readonly Finding[] = [
+    { ...BASE, what: "one LAN", budget: { mostOfOther: 1 } },
+    { what: "ADD", unit: "ms", ours: 12.34, note: "p99 20 ms", budget: { most: 10 } },
+    { what: "path", unit: "Gbit/s", ours: 123.4 },
+  ];
+  assert.equal(
+    table(findings),
+    `\
+| what    | ours                | compared with | ratio | budget  | met?   |
+| ------- | ------------------- | ------------- | ----- | ------- | ------ |
+| one LAN | 9.00 ms             | Go 10.0 ms    | 0.90  | ≤ 1 ×   | yes    |
+| ADD     | 12.3 ms (p99 20 ms) |               |       | ≤ 10 ms | **no** |
+| path    | 123 Gbit/s          |               |       |         |        |`,
+  );
+});
