@@ -104,10 +104,3 @@ function field(value: unknown, key: string): unknown {
   if (typeof value !== "object" || value === null) return undefined;
   return Object.hasOwn(value, key) ? Reflect.get(value, key) : undefined;
 }
-
-/** The underlay interface of this LAN on `node`; undefined where the object names none. */
-export function underlayDevice(spec: LanSpec, node: string): string | undefined {
-  const map = spec.vxlanDevMap;
-  // A node may be called "constructor": ask for the map's own entries alone.
-  return map !== undefined && Object.hasOwn(map, node) ? map[node] : spec.defaultVxlanDev;
-}

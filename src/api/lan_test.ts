@@ -1,6 +1,6 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { LAN_CORPUS, lanWith, NOT_LANS } from "../../tests/support/lan_corpus.ts";
-import { type Lan, NO_CREATION_TIME, underlayDevice, validateLan } from "./lan.ts";
+import { type Lan, NO_CREATION_TIME, validateLan } from "./lan.ts";
 
 function valid(value: unknown): Lan {
   const result = validateLan(value);
@@ -124,12 +124,4 @@ Deno.test("validateLan() stays cheap with an object of 200000 unknown fields", (
   const change = Object.fromEntries(Array.from({ length: 200_000 }, (_, at) => [`k${at}`, at]));
   const found = paths(lanWith(change));
   ok(found.length <= 21, String(found.length));
-});
-
-Deno.test("underlayDevice() prefers the node's own entry, then the default", () => {
-  const { spec } = valid(lanWith({ defaultVxlanDev: "eth0", vxlanDevMap: { w1: "eth1" } }));
-  strictEqual(underlayDevice(spec, "w1"), "eth1");
-  strictEqual(underlayDevice(spec, "w2"), "eth0");
-  strictEqual(underlayDevice(spec, "constructor"), "eth0");
-  strictEqual(underlayDevice(valid(lanWith()).spec, "w1"), undefined);
 });
