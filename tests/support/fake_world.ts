@@ -3,7 +3,7 @@
 import { AGEING_SECONDS, HOST, type Place } from "../../src/plan/ops.ts";
 import { FakeKernel } from "./fake_kernel.ts";
 import { FakeLink, FakeNetns } from "./fake_machine.ts";
-import type { KernelWorld, LinkDrift } from "./kernel_contract.ts";
+import type { KernelWorld, LinkDrift } from "./contract/world.ts";
 
 export class FakeWorld implements KernelWorld {
   readonly kernel = new FakeKernel();

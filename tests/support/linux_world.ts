@@ -5,7 +5,7 @@
 
 import { LinuxKernel } from "../../src/kernel/linux.ts";
 import { HOST, type Place } from "../../src/plan/ops.ts";
-import type { KernelWorld, LinkDrift } from "./kernel_contract.ts";
+import type { KernelWorld, LinkDrift } from "./contract/world.ts";
 
 export class LinuxWorld implements KernelWorld, AsyncDisposable {
   readonly kernel: LinuxKernel;
