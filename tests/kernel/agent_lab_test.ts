@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { createAgentLab, seedLan } from "../support/agent_lab.ts";
-import { rootTest } from "../support/netns_lab.ts";
+import { lanTest } from "../support/lan_features.ts";
 
-rootTest("createAgentLab() gives nodes whose agents attach, and takes all of it away", async () => {
+lanTest("createAgentLab() gives nodes whose agents attach, and takes all of it away", async () => {
   let dir = "";
   {
     await using lab = await createAgentLab({ nodes: 2 });

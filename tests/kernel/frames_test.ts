@@ -5,7 +5,7 @@ import { formatMac } from "../../src/base/mac.ts";
 import { SyscallError } from "../../src/sys/syscall_error.ts";
 import { type AgentLab, createAgentLab, seedLan } from "../support/agent_lab.ts";
 import { differences, newMark, oneOfEach, sentinel } from "../support/frame_kinds.ts";
-import { rootTest } from "../support/netns_lab.ts";
+import { lanTest } from "../support/lan_features.ts";
 import { BROADCAST, bytes, contains, ethernet, readEthernet } from "../support/packets.ts";
 import type { FrameSocket } from "../support/raw_frames.ts";
 import { attachStation, disposeAll, pass, type Station } from "../support/stations.ts";
@@ -32,7 +32,7 @@ async function seedStations(lab: AgentLab): Promise<Station[]> {
   );
 }
 
-rootTest("a LAN joins macvtaps and veths of three nodes: all reach all by IP", async () => {
+lanTest("a LAN joins macvtaps and veths of three nodes: all reach all by IP", async () => {
   await using lab = await createAgentLab({ nodes: 3 });
   await lab.putLan(seedLan(lab));
   const workloads = await Promise.all(STATIONS.map(async ({ node, name, spoke, attach }, at) => {
@@ -59,7 +59,7 @@ rootTest("a LAN joins macvtaps and veths of three nodes: all reach all by IP", a
   }));
 });
 
-rootTest("a LAN carries every kind of frame unchanged, on a node and between nodes", async (t) => {
+lanTest("a LAN carries every kind of frame unchanged, on a node and between nodes", async (t) => {
   await using lab = await createAgentLab({ nodes: 3 });
   const stations = await seedStations(lab);
   using _all = disposeAll(stations);
@@ -83,7 +83,7 @@ function describe(name: string): string {
   return `${attach} on ${node}`;
 }
 
-rootTest("a LAN learns 4094 addresses of one station, and answers reach it alone", async () => {
+lanTest("a LAN learns 4094 addresses of one station, and answers reach it alone", async () => {
   await using lab = await createAgentLab({ nodes: 3 });
   const stations = await seedStations(lab);
   using _all = disposeAll(stations);
@@ -117,7 +117,7 @@ async function passMany(
   return [...missing];
 }
 
-rootTest("a LAN refuses frames above its MTU where they are sent", async () => {
+lanTest("a LAN refuses frames above its MTU where they are sent", async () => {
   await using lab = await createAgentLab({ nodes: 3 });
   const stations = await seedStations(lab);
   using _all = disposeAll(stations);
@@ -129,7 +129,7 @@ rootTest("a LAN refuses frames above its MTU where they are sent", async () => {
   }
 });
 
-rootTest("a LAN cannot carry 802.3x pause, which the kernel's bridge keeps", async () => {
+lanTest("a LAN cannot carry 802.3x pause, which the kernel's bridge keeps", async () => {
   await using lab = await createAgentLab({ nodes: 3 });
   const stations = await seedStations(lab);
   using _all = disposeAll(stations);
@@ -148,7 +148,7 @@ rootTest("a LAN cannot carry 802.3x pause, which the kernel's bridge keeps", asy
   }
 });
 
-rootTest("LANs of the same nodes never see each other's frames", async (t) => {
+lanTest("LANs of the same nodes never see each other's frames", async (t) => {
   await using lab = await createAgentLab({ nodes: 2 });
   // Two that differ by nothing but the VNI on the wire, and one with a group and port of its own.
   const own = { vxlanGrp: "ff02::77", vxlanPort: 14789 };

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { type AgentLab, type AgentNode, createAgentLab, seedLan } from "../support/agent_lab.ts";
 import { differences, sentinel } from "../support/frame_kinds.ts";
-import { rootTest } from "../support/netns_lab.ts";
+import { lanTest } from "../support/lan_features.ts";
 import {
   ARP,
   arp,
@@ -34,7 +34,7 @@ const WINDOW = 1_500;
 const ALL_NODES = { mac: "33:33:00:00:00:01", ip: "ff02::1" };
 const ALL_HOSTS = { mac: "01:00:5e:00:00:01", ip: "224.0.0.1" };
 
-rootTest(
+lanTest(
   "a macvtap is attached in silence: nothing is sent by it, the host or the LAN",
   async () => {
     await using lab = await createAgentLab({ nodes: 2 });
@@ -63,7 +63,7 @@ async function heardIn(window: number, wire: FrameSocket): Promise<string[]> {
 const HOST_IP = "192.0.2.1";
 const HOST_LOOPBACK_IP = "10.9.0.200";
 
-rootTest("a host's own stack stays off its LANs, however open its settings are", async (t) => {
+lanTest("a host's own stack stays off its LANs, however open its settings are", async (t) => {
   await using lab = await createAgentLab({ nodes: 2 });
   const host = lab.node("worker1");
   await openUp(host);
