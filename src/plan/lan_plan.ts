@@ -5,13 +5,8 @@ import type { Lan, LanSpec } from "../api/lan.ts";
 import { INNER_VLAN_TAG, VXLAN6_OVERHEAD } from "../api/names.ts";
 import { derivedMac } from "./identity.ts";
 import { formatMark, markId } from "./mark.ts";
-import type {
-  PlanCondition,
-  Underlay,
-  WantedAttachment,
-  WantedLan,
-  WantedVxlan,
-} from "./wanted.ts";
+import { IPV6_MIN_MTU, underlayConditions } from "./underlay_conditions.ts";
+import type { Underlay, WantedAttachment, WantedLan, WantedVxlan } from "./wanted.ts";
 
 export interface NodeFacts {
   readonly name: string;
@@ -19,8 +14,6 @@ export interface NodeFacts {
   readonly netnsDir: string;
 }
 
-/** Smallest MTU with which Linux runs IPv6 at all (RFC 8200, section 5). */
-const IPV6_MIN_MTU = 1280;
 /** A link-local group never crosses a router, so 1 is all that its packets need. */
 const LINK_LOCAL_HOP_LIMIT = 1;
 const ROUTED_HOP_LIMIT = 64;
@@ -47,6 +40,7 @@ export function lanPlan(
 ): WantedLan {
   const { spec, metadata: { uid } } = lan;
   const name = lanName(lan);
+  const device = underlayName(spec, node.name);
   const mtu = spec.mtu ?? defaultMtu(underlay);
   const vxlan = underlay === undefined || underlay.mtu < IPV6_MIN_MTU
     ? undefined
@@ -59,7 +53,7 @@ export function lanPlan(
     bridge: { name: spec.bridge, address: derivedMac(uid, node.name, "bridge") },
     ...(vxlan === undefined ? {} : { vxlan }),
     attachments,
-    conditions: underlayConditions(lan, node, underlay),
+    conditions: underlayConditions({ lan: name, spec, node: node.name, device, mtu }, underlay),
   };
 }
 
@@ -84,77 +78,4 @@ function vxlanPlan(lan: Lan, node: NodeFacts, underlay: Underlay, mtu: number): 
     mtu: Math.min(mtu, underlay.mtu - VXLAN6_OVERHEAD),
     address: derivedMac(uid, node.name, "vxlan"),
   };
-}
-
-/** What is wrong with the way to the other nodes, in words a person can act on. */
-function underlayConditions(
-  lan: Lan,
-  node: NodeFacts,
-  underlay: Underlay | undefined,
-): PlanCondition[] {
-  const { spec } = lan;
-  const device = underlayName(spec, node.name);
-  const who = `LAN "${lanName(lan)}"`;
-  const condition = (reason: string, blocking: boolean, message: string) => [
-    { reason, blocking, message },
-  ];
-  if (spec.underlay === "unicast") {
-    return condition(
-      "UnicastUnavailable",
-      true,
-      `${who} asks for a unicast underlay, which this version cannot carry; use "multicast"`,
-    );
-  }
-  if (device === undefined) {
-    return condition(
-      "UnderlayNotNamed",
-      true,
-      `${who} names no underlay device for node "${node.name}"; add it to spec.vxlanDevMap or set spec.defaultVxlanDev`,
-    );
-  }
-  if (underlay === undefined) {
-    return condition(
-      "UnderlayMissing",
-      true,
-      `Underlay device "${device}" of ${who} does not exist on node "${node.name}"; create it or correct spec.vxlanDevMap`,
-    );
-  }
-  if (underlay.mtu < IPV6_MIN_MTU) {
-    return condition(
-      "UnderlayMtuTooSmall",
-      true,
-      `Underlay device "${device}" of ${who} has MTU ${underlay.mtu}; IPv6 needs at least ${IPV6_MIN_MTU}`,
-    );
-  }
-  if (spec.mtu !== undefined && spec.mtu > underlay.mtu - VXLAN6_OVERHEAD) {
-    return condition(
-      "MtuTooLarge",
-      true,
-      `${who} asks for MTU ${spec.mtu}, but underlay device "${device}" of node "${node.name}" with MTU ${underlay.mtu} carries at most ${
-        underlay.mtu - VXLAN6_OVERHEAD
-      }; raise the underlay's MTU to ${spec.mtu + VXLAN6_OVERHEAD} or lower spec.mtu`,
-    );
-  }
-  if (!underlay.up || !underlay.running) {
-    return condition(
-      "UnderlayDown",
-      false,
-      `Underlay device "${device}" of ${who} is ${
-        underlay.up ? "without carrier" : "down"
-      }; other nodes cannot be reached until it is up`,
-    );
-  }
-  if (underlay.ipv6 !== "usable") {
-    const found = {
-      none: "has no link-local IPv6 address",
-      tentative: "has a link-local IPv6 address that is still being checked for duplicates",
-      duplicate: "has a link-local IPv6 address that another host uses too",
-    }[underlay.ipv6];
-    return condition(
-      "NoIpv6Source",
-      false,
-      `Underlay device "${device}" of ${who} ${found}; frames to other nodes are lost until it has a usable one`,
-    );
-  }
-  return [];
 }

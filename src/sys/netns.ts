@@ -7,6 +7,8 @@ import { bindMount, unmount } from "./mount.ts";
 import { SyscallError, unwrap } from "./syscall_error.ts";
 
 const O_CLOEXEC = 0o2000000;
+/** A FIFO in place of a namespace must not hold the caller up until somebody writes to it. */
+const O_NONBLOCK = 0o4000;
 const CLONE_NEWNET = 0x4000_0000;
 /** ioctl(2) of namespace files, linux/nsfs.h: answers the CLONE_* flag of the namespace's type. */
 const NS_GET_NSTYPE = 0xb703n;
@@ -25,7 +27,9 @@ export class Netns extends Fd {
 
 /** Opens `path`. Throws `K8slanError` "NotANamespace" when it leads to something else. */
 export function openNetns(path: string): Netns {
-  const fd = new Fd(unwrap(libc().open(cString(path), O_CLOEXEC, 0), `open "${path}"`));
+  const fd = new Fd(
+    unwrap(libc().open(cString(path), O_CLOEXEC | O_NONBLOCK, 0), `open "${path}"`),
+  );
   if (libc().ioctl(fd.number, NS_GET_NSTYPE, null) !== CLONE_NEWNET) {
     fd[Symbol.dispose]();
     throw new K8slanError("NotANamespace", `"${path}" is not a network namespace`);

@@ -1,0 +1,99 @@
+/** Can the underlay carry the LAN? What stands in the way, in words. */
+
+import type { LanSpec } from "../api/lan.ts";
+import { INNER_VLAN_TAG, VXLAN6_OVERHEAD } from "../api/names.ts";
+import type { PlanCondition, Underlay } from "./wanted.ts";
+
+/** Smallest MTU with which Linux runs IPv6 at all (RFC 8200, section 5). Bytes. */
+export const IPV6_MIN_MTU = 1280;
+
+/** A LAN on a node, as far as its underlay is concerned. */
+export interface UnderlayUse {
+  /** `namespace/name` */
+  readonly lan: string;
+  readonly spec: LanSpec;
+  readonly node: string;
+  /** Name of the device, if the LAN names one for the node. */
+  readonly device: string | undefined;
+  /** MTU of the LAN on the node. */
+  readonly mtu: number;
+}
+
+/** What is wrong with the way to the other nodes, in words a person can act on. */
+export function underlayConditions(
+  { lan, spec, node, device, mtu }: UnderlayUse,
+  underlay: Underlay | undefined,
+): PlanCondition[] {
+  const who = `LAN "${lan}"`;
+  const condition = (reason: string, blocking: boolean, message: string) => [
+    { reason, blocking, message },
+  ];
+  if (spec.underlay === "unicast") {
+    return condition(
+      "UnicastUnavailable",
+      true,
+      `${who} asks for a unicast underlay, which this version cannot carry; use "multicast"`,
+    );
+  }
+  if (device === undefined) {
+    return condition(
+      "UnderlayNotNamed",
+      true,
+      `${who} names no underlay device for node "${node}"; add it to spec.vxlanDevMap or set spec.defaultVxlanDev`,
+    );
+  }
+  if (underlay === undefined) {
+    return condition(
+      "UnderlayMissing",
+      true,
+      `Underlay device "${device}" of ${who} does not exist on node "${node}"; create it or correct spec.vxlanDevMap`,
+    );
+  }
+  if (underlay.mtu < IPV6_MIN_MTU) {
+    return condition(
+      "UnderlayMtuTooSmall",
+      true,
+      `Underlay device "${device}" of ${who} has MTU ${underlay.mtu}; IPv6 needs at least ${IPV6_MIN_MTU}`,
+    );
+  }
+  if (spec.mtu !== undefined && spec.mtu > underlay.mtu - VXLAN6_OVERHEAD) {
+    return condition(
+      "MtuTooLarge",
+      true,
+      `${who} asks for MTU ${spec.mtu}, but underlay device "${device}" of node "${node}" with MTU ${underlay.mtu} carries at most ${
+        underlay.mtu - VXLAN6_OVERHEAD
+      }; raise the underlay's MTU to ${spec.mtu + VXLAN6_OVERHEAD} or lower spec.mtu`,
+    );
+  }
+  if (!underlay.up || !underlay.running) {
+    return condition(
+      "UnderlayDown",
+      false,
+      `Underlay device "${device}" of ${who} is ${
+        underlay.up ? "without carrier" : "down"
+      }; other nodes cannot be reached until it is up`,
+    );
+  }
+  if (underlay.ipv6 !== "usable") {
+    const found = {
+      none: "has no link-local IPv6 address",
+      tentative: "has a link-local IPv6 address that is still being checked for duplicates",
+      duplicate: "has a link-local IPv6 address that another host uses too",
+    }[underlay.ipv6];
+    return condition(
+      "NoIpv6Source",
+      false,
+      `Underlay device "${device}" of ${who} ${found}; frames to other nodes are lost until it has a usable one`,
+    );
+  }
+  if (mtu < IPV6_MIN_MTU) {
+    return condition(
+      "LanMtuSmall",
+      false,
+      `${who} carries ${mtu} bytes on underlay device "${device}" with MTU ${underlay.mtu}; IPv6 between workloads needs ${IPV6_MIN_MTU}, so raise the underlay's MTU to ${
+        IPV6_MIN_MTU + VXLAN6_OVERHEAD + INNER_VLAN_TAG
+      }`,
+    );
+  }
+  return [];
+}
