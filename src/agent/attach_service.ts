@@ -105,9 +105,11 @@ export class AttachService {
     }
     const wanted = wantedAttachment(attachment, this.#deps.node)!;
     try {
+      // Before the mark that proves it: what a crash leaves complete is known with its workload.
+      attachments.announce(attachment);
       await builder.converge({ ...plan, attachments: [wanted] });
       const result = this.#readBack(attachment, wanted);
-      attachments.put(attachment);
+      attachments.restore(attachment);
       this.#deps.changed(lanId);
       this.#deps.log.info("Attached", logFields(attachment));
       return result;
@@ -243,6 +245,7 @@ export class AttachService {
     log.warn("Attach failed", { ...logFields(attachment), error: describe(cause) });
     try {
       await builder.detach(lan, netnsPath, lanId, port);
+      attachments.remove(attachment);
       if (attachments.ofLan(lanId).length === 0) await builder.remove(lan, netnsPath, lanId);
     } catch (error) {
       log.error("Undo failed; what is left is removed when the LAN is looked at next", {

@@ -34,13 +34,18 @@ export class Attachments {
     return this.ofLan(lanId).find((attachment) => attachment.spoke === spoke);
   }
 
-  /** Takes in what was found in the kernel; the record is there already or lost. */
+  /** Takes in what is in the kernel; it is remembered already, or its record is lost. */
   restore(attachment: Attachment): void {
     const key = attachmentKey(attachment);
     this.#byKey.set(key, attachment);
     const { lanId } = attachment;
     const group = this.#byLan.get(lanId) ?? new Map<string, Attachment>();
     this.#byLan.set(lanId, group.set(key, attachment));
+  }
+
+  /** Remembers on disk what is about to be made. Unless its mark appears, it counts for nothing. */
+  announce(attachment: Attachment): void {
+    this.#records.write(attachment);
   }
 
   /** Takes in a new or changed attachment and remembers it on disk. */

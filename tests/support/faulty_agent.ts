@@ -30,7 +30,10 @@ class Fault {
     const [when, at] = text.split(" ");
     if (++this.#count !== Number(at)) return () => {};
     if (when === "before") die();
-    return die;
+    // Unless the fault was taken back meanwhile: a message can be under way on another thread.
+    return () => {
+      if (this.#read() === text) die();
+    };
   }
 
   #read(): string {

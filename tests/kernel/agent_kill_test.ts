@@ -1,0 +1,206 @@
+/**
+ * The agent killed before and after each message to the kernel, in turn: whatever it was about to
+ * do, the next start and the runtime's usual follow-up give the same as if nothing had happened.
+ */
+
+import assert from "node:assert/strict";
+import {
+  type AgentLab,
+  type AgentNode,
+  createAgentLab,
+  denoRun,
+  seedLan,
+  type Workload,
+} from "../support/agent_lab.ts";
+import { rootTest } from "../support/netns_lab.ts";
+import { type NodePicture, takePicture, untilPicture } from "../support/node_picture.ts";
+import { until } from "../support/until.ts";
+
+const LAN = "k8slan-system/lan-test";
+const NO_IPV6 = ["sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1"];
+/** Nodes that take points from the same list, to use all of the machine. */
+const NODES = 3;
+
+interface Sweep {
+  readonly name: string;
+  readonly attach: "macvtap" | "veth";
+  /** What the agent is killed in. */
+  readonly during: "attach" | "detach";
+  /** Something else is attached to the LAN all the time. */
+  readonly inUse: boolean;
+  /** No fewer messages than this are expected, or the test would prove nothing. */
+  readonly messagesMin: number;
+}
+
+const SWEEPS: readonly Sweep[] = [
+  {
+    name: "ADD of a LAN's first attachment",
+    ...{ attach: "macvtap", during: "attach", inUse: false, messagesMin: 8 },
+  },
+  {
+    name: "ADD to a LAN that is there",
+    ...{ attach: "macvtap", during: "attach", inUse: true, messagesMin: 6 },
+  },
+  {
+    name: "ADD of a veth",
+    ...{ attach: "veth", during: "attach", inUse: false, messagesMin: 6 },
+  },
+  {
+    name: "DEL of a LAN's last attachment",
+    ...{ attach: "macvtap", during: "detach", inUse: false, messagesMin: 4 },
+  },
+  {
+    name: "DEL of one of two attachments",
+    ...{ attach: "veth", during: "detach", inUse: true, messagesMin: 2 },
+  },
+];
+
+for (const sweep of SWEEPS) {
+  rootTest(`agentMain() killed at any message of ${sweep.name} is put right`, async () => {
+    await using lab = await createAgentLab({
+      nodes: NODES,
+      agentProgram: denoRun("tests/support/faulty_agent.ts"),
+    });
+    const lan = seedLan(lab);
+    await lab.putLan({ ...lan, spec: { ...lan.spec, spokes: lab.nodes.flatMap(spokesOf) } });
+    const stages = await Promise.all(lab.nodes.map((node) => Stage.prepare(lab, node, sweep)));
+    let messages = 0;
+    // Until one lives, since there was no such message.
+    await share(stages, async (stage, at) => {
+      const died = await stage.killAt(`before ${at}`);
+      if (died) messages = Math.max(messages, at);
+      return died;
+    });
+    assert.ok(messages >= sweep.messagesMin, `Only ${messages} messages were sent`);
+    await share(stages, async (stage, at) => {
+      if (at <= messages) await stage.killAt(`after ${at}`);
+      return at < messages;
+    });
+  });
+}
+
+/** Own ones for each node: a spoke has the same address everywhere. */
+function spokesOf({ name }: AgentNode): [string, string] {
+  return [`${name}-a`, `${name}-b`];
+}
+
+/** Gives the numbers from 1 to whoever is free, until one of them wants no more. */
+async function share(
+  stages: readonly Stage[],
+  task: (stage: Stage, at: number) => Promise<boolean>,
+): Promise<void> {
+  let next = 1;
+  let goOn = true;
+  const ends = await Promise.allSettled(stages.map(async (stage) => {
+    try {
+      while (goOn) if (!await task(stage, next++)) goOn = false;
+    } finally {
+      goOn = false;
+    }
+  }));
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
+}
+
+/** A node that can be brought to the start of a sweep again and again. */
+class Stage {
+  readonly #node: AgentNode;
+  readonly #sweep: Sweep;
+  readonly #workload: Workload;
+  readonly #neighbour: Workload;
+  #without!: NodePicture;
+  #with!: NodePicture;
+
+  private constructor(node: AgentNode, sweep: Sweep, workload: Workload, neighbour: Workload) {
+    this.#node = node;
+    this.#sweep = sweep;
+    this.#workload = workload;
+    this.#neighbour = neighbour;
+  }
+
+  static async prepare(lab: AgentLab, node: AgentNode, sweep: Sweep): Promise<Stage> {
+    const stage = new Stage(
+      node,
+      sweep,
+      await lab.addWorkload(`${node.name}-a`),
+      await lab.addWorkload(`${node.name}-b`),
+    );
+    // Its address would be tentative for a while.
+    await stage.#workload.run(NO_IPV6);
+    if (sweep.inUse) await node.attach(stage.#neighbour, { lan: LAN, spoke: spokesOf(node)[1] });
+    // Twice, so that what only the first time leaves behind is in both pictures.
+    await stage.#attach();
+    await stage.#detach();
+    stage.#without = await stage.#look();
+    await stage.#attach();
+    stage.#with = await stage.#look();
+    if (sweep.during === "attach") await stage.#detach();
+    return stage;
+  }
+
+  /** One point of the sweep. Says whether the agent died. */
+  async killAt(point: string): Promise<boolean> {
+    const { during } = this.#sweep;
+    const node = this.#node;
+    const { agent } = node;
+    let died = false;
+    agent.ended.then(() => died = true);
+    await Deno.writeTextFile(`${node.runDir}/fault`, `${point} ${crypto.randomUUID()}`);
+    const failure = await (during === "attach" ? this.#attach() : this.#detach()).then(
+      () => undefined,
+      (error) => error,
+    );
+    if (failure !== undefined) {
+      await until("the agent is dead", () => died).catch(() => {
+        throw failure;
+      });
+    }
+    await Deno.remove(`${node.runDir}/fault`);
+    // It may have died with the answer given.
+    const lives = await node.ask({ op: "ready" }).then(() => true, () => false);
+    if (!lives) await this.#recover(point);
+    const [undo, end] = during === "attach"
+      ? [() => this.#detach(), this.#without]
+      : [() => this.#attach(), this.#with];
+    await undo();
+    await this.#until(`${point}: as in the beginning`, end);
+    return !lives;
+  }
+
+  async #recover(point: string): Promise<void> {
+    await this.#node.restart("SIGKILL");
+    await this.#until(`${point}: nothing half-made after the restart`, [
+      this.#without,
+      this.#with,
+    ]);
+    // The runtime saw the call fail.
+    await this.#detach();
+    await this.#until(`${point}: nothing left after DEL`, this.#without);
+    if (this.#sweep.during === "detach") return;
+    await this.#attach();
+    await this.#until(`${point}: everything there after ADD`, this.#with);
+  }
+
+  async #attach(): Promise<void> {
+    const { attach } = this.#sweep;
+    const [spoke] = spokesOf(this.#node);
+    await this.#node.attach(this.#workload, { lan: LAN, spoke, attach });
+  }
+
+  #detach(): Promise<void> {
+    return this.#node.detach(this.#workload);
+  }
+
+  #look(): Promise<NodePicture> {
+    return takePicture(this.#node, [this.#workload, this.#neighbour]);
+  }
+
+  async #until(what: string, expected: NodePicture | readonly NodePicture[]): Promise<void> {
+    try {
+      await untilPicture(what, () => this.#look(), expected);
+    } catch (cause) {
+      throw new Error(`The agent of "${this.#node.name}" wrote:\n${this.#node.agent.output}`, {
+        cause,
+      });
+    }
+  }
+}
