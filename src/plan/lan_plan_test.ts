@@ -155,7 +155,7 @@ Deno.test("lanPlan() says that the underlay is missing, or that the LAN names no
 });
 
 Deno.test("lanPlan() is content with an underlay that carries exactly what is asked", () => {
-  for (const underlay of [{}, { mtu: 1280 }, { mtu: 65536 }]) {
+  for (const underlay of [{}, { mtu: 1354 }, { mtu: 65536 }]) {
     assert.deepEqual(reasons(plan({}, goodUnderlay(underlay))), []);
   }
   assert.deepEqual(reasons(plan({ mtu: 1430 })), []);
