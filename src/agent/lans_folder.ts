@@ -5,10 +5,10 @@ import { describe } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Condition } from "../api/agent_protocol.ts";
 import { type Lan, NO_CREATION_TIME } from "../api/lan.ts";
-import { parseLans } from "../api/lan_yaml.ts";
+import { describeFileIssue, parseLans } from "../api/lan_yaml.ts";
 import { MAX_MESSAGE_BYTES } from "../api/names.ts";
 import { lanName } from "../plan/lan_plan.ts";
-import { writeAtomically } from "./atomic_file.ts";
+import { moveAside, writeAtomically } from "./atomic_file.ts";
 
 export interface LansReading {
   readonly lans: readonly Lan[];
@@ -16,10 +16,16 @@ export interface LansReading {
 }
 
 const FILE_NAME = /\.(ya?ml|json)$/;
-/** An editor writes a file in several steps: they are taken together. */
-const SETTLE_MS = 100;
-/** The folder is looked at this often even if no event came (network file systems send none). */
-const POLL_MS = 30_000;
+export interface WatchTimes {
+  /** An editor writes a file in several steps: they are taken together. */
+  readonly settleMs: number;
+  /** The folder is looked at this often even if no event came (network file systems send none). */
+  readonly pollMs: number;
+  /** A folder that is not there, or that is another one by now, is looked for this often. */
+  readonly lookMs: number;
+}
+
+const TIMES: WatchTimes = { settleMs: 100, pollMs: 30_000, lookMs: 1000 };
 
 const firstSeenSchema = z.record(z.string(), z.iso.datetime());
 
@@ -27,15 +33,25 @@ export class LansFolder {
   readonly #folder: string;
   readonly #firstSeenPath: string;
   readonly #log: Log;
+  readonly #times: WatchTimes;
+  readonly #now: () => Date;
   readonly #firstSeen: Map<string, string>;
   /** Last good content of each file. */
   readonly #good = new Map<string, readonly Lan[]>();
 
   /** `firstSeenPath` remembers when a LAN without creation time was first seen: the older one wins. */
-  constructor(folder: string, firstSeenPath: string, log: Log) {
+  constructor(
+    folder: string,
+    firstSeenPath: string,
+    log: Log,
+    times: WatchTimes = TIMES,
+    now: () => Date = () => new Date(),
+  ) {
     this.#folder = folder;
     this.#firstSeenPath = firstSeenPath;
     this.#log = log;
+    this.#times = times;
+    this.#now = now;
     this.#firstSeen = readFirstSeen(firstSeenPath, log);
   }
 
@@ -51,21 +67,25 @@ export class LansFolder {
       this.#readFile(name, problems);
     }
     for (const name of this.#good.keys()) if (!present.has(name)) this.#good.delete(name);
-    return { lans: this.#dated(this.#unique(problems)), problems };
+    const lans = this.#unique(problems);
+    // A file that cannot be read now may be where a LAN is that nothing else tells of.
+    if (problems.length === 0) this.#forgetAllBut(lans);
+    return { lans: this.#dated(lans), problems };
   }
 
   #readFile(name: string, problems: Condition[]): void {
     const path = `${this.#folder}/${name}`;
     try {
-      const { size } = Deno.statSync(path);
+      const { size, isFile } = Deno.statSync(path);
+      // To read a pipe would wait for ever.
+      if (!isFile) throw new Error("it is not a regular file");
       if (size > MAX_MESSAGE_BYTES) {
         throw new Error(`it has ${size} bytes, more than the ${MAX_MESSAGE_BYTES} a file may have`);
       }
       const entries = parseLans(Deno.readTextFileSync(path), path);
       const bad = entries.flatMap((entry) => entry.kind === "bad" ? entry.issues : []);
-      for (const { document, line, path: at, message } of bad) {
-        const place = line === undefined ? `document ${document}` : `line ${line}`;
-        problems.push({ reason: "InvalidLan", message: `${path}, ${place}: ${at} ${message}` });
+      for (const issue of bad) {
+        problems.push({ reason: "InvalidLan", message: describeFileIssue(issue) });
       }
       if (bad.length > 0 && this.#good.has(name)) return;
       this.#good.set(name, entries.flatMap((entry) => entry.kind === "lan" ? [entry.lan] : []));
@@ -99,7 +119,7 @@ export class LansFolder {
 
   #dated(lans: readonly Lan[]): Lan[] {
     let learned = false;
-    const now = new Date().toISOString();
+    const now = this.#now().toISOString();
     const dated = lans.map((lan) => {
       if (lan.metadata.creationTimestamp !== NO_CREATION_TIME) return lan;
       const name = lanName(lan);
@@ -110,14 +130,15 @@ export class LansFolder {
       }
       return { ...lan, metadata: { ...lan.metadata, creationTimestamp } };
     });
-    const names = new Set(lans.map(lanName));
-    for (const name of this.#firstSeen.keys()) {
-      if (names.has(name)) continue;
-      this.#firstSeen.delete(name);
-      learned = true;
-    }
     if (learned) this.#remember();
     return dated;
+  }
+
+  #forgetAllBut(lans: readonly Lan[]): void {
+    const names = new Set(lans.map(lanName));
+    const gone = [...this.#firstSeen.keys()].filter((name) => !names.has(name));
+    for (const name of gone) this.#firstSeen.delete(name);
+    if (gone.length > 0) this.#remember();
   }
 
   #remember(): void {
@@ -131,23 +152,71 @@ export class LansFolder {
 
   /** Calls `changed` after the folder's content changed, until `signal` fires. */
   async watch(changed: () => void, signal: AbortSignal): Promise<void> {
+    const { settleMs, pollMs, lookMs } = this.#times;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const soon = () => {
       clearTimeout(timer);
-      timer = setTimeout(changed, SETTLE_MS);
+      timer = setTimeout(changed, settleMs);
     };
-    const poll = setInterval(changed, POLL_MS);
-    const watcher = Deno.watchFs(this.#folder);
-    const close = () => watcher.close();
-    signal.addEventListener("abort", close, { once: true });
+    const poll = setInterval(changed, pollMs);
     try {
-      for await (const event of watcher) if (event.kind !== "access") soon();
+      while (!signal.aborted) {
+        try {
+          await this.#watchOnce(soon, signal);
+        } catch (error) {
+          this.#log.debug("Cannot watch folder", { error: describe(error) });
+        }
+        await pause(lookMs, signal);
+      }
     } finally {
       clearTimeout(timer);
       clearInterval(poll);
+    }
+  }
+
+  /** Until `signal` fires, or the path leads to another folder, or to none. */
+  async #watchOnce(soon: () => void, signal: AbortSignal): Promise<void> {
+    const folder = folderIdentity(this.#folder);
+    using watcher = Deno.watchFs(this.#folder, { recursive: false });
+    const close = () => watcher[Symbol.dispose]();
+    const look = setInterval(() => {
+      if (folderIdentity(this.#folder) === folder) return;
+      soon();
+      close();
+    }, this.#times.lookMs);
+    signal.addEventListener("abort", close, { once: true });
+    // What changed before it was watched.
+    soon();
+    try {
+      for await (const event of watcher) if (event.kind !== "access") soon();
+    } finally {
+      clearInterval(look);
       signal.removeEventListener("abort", close);
     }
   }
+}
+
+/** Which folder a path leads to; undefined if to none. */
+function folderIdentity(path: string): string | undefined {
+  try {
+    const { dev, ino } = Deno.statSync(path);
+    return `${dev}:${ino}`;
+  } catch {
+    return undefined;
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done);
+    if (signal.aborted) done();
+  });
 }
 
 function fileNames(folder: string): string[] {
@@ -166,8 +235,7 @@ function readFirstSeen(path: string, log: Log): Map<string, string> {
     );
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return new Map();
-    log.warn("Damaged file moved aside", { path, error: describe(error) });
-    Deno.renameSync(path, `${path}.damaged`);
+    moveAside(path, error, log);
     return new Map();
   }
 }
