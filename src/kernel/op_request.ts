@@ -67,7 +67,7 @@ export function opRequests(
     }
     case "create-macvtap": {
       const { name, index } = op;
-      const attrs = { kind: "macvtap", mode: MACVLAN_MODE_PASSTHRU } as const;
+      const attrs = { kind: "macvtap", mode: MACVLAN_MODE_PASSTHRU, broadcastCutoff: -1 } as const;
       const link = { name, index, link: op.lower.index, ...born(op.at, fdOf) };
       return { at: HOST, requests: [createLink({ ...link, attrs })] };
     }

@@ -6,7 +6,15 @@ import { SyscallError } from "../../src/sys/syscall_error.ts";
 import { type AgentLab, createAgentLab, seedLan } from "../support/agent_lab.ts";
 import { differences, newMark, oneOfEach, sentinel } from "../support/frame_kinds.ts";
 import { lanTest } from "../support/lan_features.ts";
-import { BROADCAST, bytes, contains, ethernet, readEthernet } from "../support/packets.ts";
+import {
+  BROADCAST,
+  bytes,
+  contains,
+  ethernet,
+  readEthernet,
+  readU16,
+  u16,
+} from "../support/packets.ts";
 import type { FrameSocket } from "../support/raw_frames.ts";
 import { attachStation, disposeAll, pass, type Station } from "../support/stations.ts";
 
@@ -116,6 +124,25 @@ async function passMany(
   }
   return [...missing];
 }
+
+lanTest("a LAN keeps the order of one sender's frames, whomever they are for", async () => {
+  await using lab = await createAgentLab({ nodes: 3 });
+  const stations = await seedStations(lab);
+  using _all = disposeAll(stations);
+  const [one, two, , four] = stations as [Station, Station, Station, Station];
+  for (const to of [two, four]) {
+    to.wire.take();
+    const frames = Array.from({ length: 900 }, (_, at) => {
+      const dst = [BROADCAST, to.mac, "33:33:00:00:00:05"][at % 3]!;
+      return ethernet({ src: one.mac, dst, type: 0x88b5 }, bytes(u16(at), newMark()));
+    });
+    for (const frame of frames) one.wire.send(frame);
+    const received = (await to.wire.takeUntil((all) => all.length >= frames.length))
+      .filter((frame) => readEthernet(frame).src === one.mac);
+    const order = received.map((frame) => readU16(frame, 14));
+    assert.deepEqual(order, frames.map((_, at) => at));
+  }
+});
 
 lanTest("a LAN refuses frames above its MTU where they are sent", async () => {
   await using lab = await createAgentLab({ nodes: 3 });

@@ -48,6 +48,14 @@ Deno.test("createLink() of a macvtap keeps its bytes", () => {
   assert.deepEqual(encodeMessages([CREATE], 1), CREATE_BYTES);
 });
 
+Deno.test("createLink() of a macvtap asks for delivery at once, which decodeLink() reads", () => {
+  const attrs = { kind: "macvtap", mode: MACVLAN_MODE_PASSTHRU, broadcastCutoff: -1 } as const;
+  const bytes = encodeMessages([createLink({ name: "net1", link: 4, attrs })], 1);
+  assert.deepEqual(bytes.slice(-8), hex("08 00 09 00  ff ff ff ff")); // IFLA_MACVLAN_BC_CUTOFF -1
+  const [message] = [...decodeMessages(bytes)];
+  assert.deepEqual(decodeLink(message!.payload).attrs, attrs);
+});
+
 Deno.test("createLink() of a macvtap says what `ip link add type macvtap` says", () => {
   assert.deepEqual(difference(CREATE, IPROUTE2_CREATE, LINK), NO_DIFFERENCE);
 });

@@ -91,6 +91,7 @@ export const IFLA_VXLAN_COLLECT_METADATA = 25;
 export const VETH_INFO_PEER = 1;
 
 export const IFLA_MACVLAN_MODE = 1;
+export const IFLA_MACVLAN_BC_CUTOFF = 9;
 export const MACVLAN_MODE_PASSTHRU = 8;
 
 export const IFA_ADDRESS = 1;
