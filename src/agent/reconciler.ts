@@ -135,10 +135,19 @@ export class Reconciler {
     const { builder, kernel, attachments, log } = this.#deps;
     const ops = builder.missing(wanted);
     const { lan } = wanted;
-    for (const attachment of wanted.attachments) {
-      if (isRemade(attachment, ops)) this.#bare.add(attachmentKey(attachment));
+    const remade = wanted.attachments.filter((attachment) => isRemade(attachment, ops));
+    for (const attachment of remade) this.#bare.add(attachmentKey(attachment));
+    try {
+      await builder.apply(lan, ops);
+    } catch (error) {
+      // What is half-made would pass for whole: the next pass is to find none of it.
+      for (const { port } of remade) {
+        await builder.detach(lan, wanted.netns.path, markId(wanted.uid), port).catch((cause) => {
+          log.warn("Cannot remove what is half-made", { lan, port, error: describe(cause) });
+        });
+      }
+      throw error;
     }
-    await builder.apply(lan, ops);
     if (ops.length > 0) log.info("Mended LAN", { lan, operations: ops.length });
     for (const { containerId, ifname, target } of wanted.attachments) {
       const key = attachmentKey({ containerId, ifname });
