@@ -19,6 +19,8 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   plan: { values: ["base", "api"], types: ["netlink"] },
   sys: { values: ["base", "netlink"] },
   kernel: { values: ["base", "plan", "netlink", "sys"], types: ["api"] },
+  kube: { values: ["base", "api"], packages: ["@kubernetes/client-node", "yaml"] },
+  deviceplugin: { values: ["base"], packages: ["@grpc/grpc-js", "protobufjs"] },
   agent: {
     values: ["base", "api", "plan", "kernel", "sys", "netlink", "version.ts"],
     packages: ["zod"],
