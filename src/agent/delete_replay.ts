@@ -21,13 +21,27 @@ export class DeleteReplay {
     for (const { path, request } of readDeletes(this.#directory)) {
       const { containerId, ifname } = request;
       try {
+        // Forgotten meanwhile: the interface was detached or has been made anew since.
+        if (!isThere(path)) continue;
         await this.#service.del(request);
         Deno.removeSync(path);
         this.#log.info("Replayed detach", { container: containerId, ifname });
       } catch (error) {
         if (error instanceof Deno.errors.NotFound) continue;
-        this.#log.warn("Cannot replay detach", { containerId, ifname, error: describe(error) });
+        this.#log.warn("Cannot replay detach", {
+          ...{ container: containerId, ifname, error: describe(error) },
+        });
       }
     }
+  }
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }

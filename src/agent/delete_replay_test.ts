@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { AgentParts, POD1, POD2 } from "../../tests/support/agent_parts.ts";
+import { TempDir } from "../../tests/support/temp_dir.ts";
+import { enqueueDelete, forgetDelete, readDeletes } from "../base/delete_queue.ts";
+import { DeleteReplay } from "./delete_replay.ts";
+
+const C1 = { op: "del", containerId: "c1", ifname: "net1", netns: POD1 } as const;
+const C2 = { op: "del", containerId: "c2", ifname: "net1" } as const;
+
+/** A node with two attachments, and a queue. */
+async function queued(dir: TempDir): Promise<{ agent: AgentParts; replay: DeleteReplay }> {
+  const agent = new AgentParts();
+  await agent.addBoth();
+  return { agent, replay: new DeleteReplay(dir.path, agent.service, agent.log) };
+}
+
+const held = (agent: AgentParts) =>
+  [...agent.attachments.all()].map(({ containerId }) => containerId);
+
+Deno.test("run() detaches what is queued, and empties the queue", async () => {
+  using dir = new TempDir();
+  const { agent, replay } = await queued(dir);
+  using _agent = agent;
+  enqueueDelete(dir.path, C1);
+  await replay.run();
+  assert.deepEqual(held(agent), ["c2"]);
+  assert.deepEqual(readDeletes(dir.path), []);
+});
+
+Deno.test("run() forgets what was never attached", async () => {
+  using dir = new TempDir();
+  const { agent, replay } = await queued(dir);
+  using _agent = agent;
+  enqueueDelete(dir.path, { ...C1, containerId: "c9" });
+  await replay.run();
+  assert.deepEqual(held(agent), ["c1", "c2"]);
+  assert.deepEqual(readDeletes(dir.path), []);
+});
+
+Deno.test("run() goes on after a failure and keeps that for the next time", async () => {
+  using dir = new TempDir();
+  const { agent, replay } = await queued(dir);
+  using _agent = agent;
+  enqueueDelete(dir.path, C1);
+  enqueueDelete(dir.path, C2);
+  agent.failOps((op) => op.op === "delete-link" && op.name === "pod1.b");
+  await replay.run();
+  assert.deepEqual(held(agent), ["c1"]);
+  assert.deepEqual(readDeletes(dir.path).map(({ request }) => request), [C1]);
+  assert.ok(agent.log.messages("warn").includes("Cannot replay detach"));
+  agent.healKernel();
+  await replay.run();
+  assert.deepEqual(held(agent), []);
+});
+
+Deno.test("run() leaves an interface that was made anew while it was at others", async () => {
+  using dir = new TempDir();
+  const { agent, replay } = await queued(dir);
+  using _agent = agent;
+  enqueueDelete(dir.path, C1);
+  enqueueDelete(dir.path, C2);
+  const running = replay.run();
+  await agent.service.del(C2);
+  await agent.add({ containerId: "c2", netns: POD2 }, { spoke: "pod2" });
+  forgetDelete(dir.path, C2);
+  await running;
+  assert.deepEqual(held(agent), ["c2"]);
+});
+
+Deno.test("run() without a queue does nothing", async () => {
+  using dir = new TempDir();
+  using agent = new AgentParts();
+  await new DeleteReplay(`${dir.path}/none`, agent.service, agent.log).run();
+  assert.deepEqual(agent.log.records, []);
+});
+
+Deno.test("run() twice at once detaches once", async () => {
+  using dir = new TempDir();
+  const { agent, replay } = await queued(dir);
+  using _agent = agent;
+  enqueueDelete(dir.path, C1);
+  await Promise.all([replay.run(), replay.run()]);
+  assert.deepEqual(held(agent), ["c2"]);
+  assert.deepEqual(agent.log.messages("warn"), []);
+});
