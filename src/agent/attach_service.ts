@@ -273,9 +273,11 @@ export class AttachService {
   }
 
   /** Is the workload's namespace no longer the one that was attached? */
-  #isGone({ target }: Attachment): boolean {
-    return target !== undefined &&
-      this.#deps.kernel.netnsIdentity(target.path) !== target.identity;
+  #isGone({ target, netnsPath, port }: Attachment): boolean {
+    const { kernel, builder } = this.#deps;
+    // Without its record, the port is all that is known of a workload.
+    if (target === undefined) return !builder.observe(netnsPath, []).links.has(port);
+    return kernel.netnsIdentity(target.path) !== target.identity;
   }
 
   /** Removes the attachments of `lanId` whose workload is gone. The caller holds the LAN's mutex. */

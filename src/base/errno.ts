@@ -9,6 +9,7 @@ export const EEXIST = 17;
 export const ENODEV = 19;
 export const EINVAL = 22;
 export const EBADMSG = 74;
+export const ENOPROTOOPT = 92;
 export const ENOBUFS = 105;
 export const EADDRINUSE = 98;
 
@@ -37,6 +38,7 @@ const NAMES: Readonly<Record<number, string>> = {
   34: "ERANGE",
   54: "EXFULL",
   [EBADMSG]: "EBADMSG",
+  [ENOPROTOOPT]: "ENOPROTOOPT",
   95: "EOPNOTSUPP",
   97: "EAFNOSUPPORT",
   [EADDRINUSE]: "EADDRINUSE",

@@ -42,7 +42,10 @@ export interface Kernel {
   markedHostLinks(): LinkInfo[];
   /** Throws `K8slanError` when `/dev/tap<index>` does not lead to that interface. */
   verifyTap(target: string, ifname: string, index: number): void;
-  /** Which namespace `path` leads to: a text that differs for different ones; undefined if none. */
+  /**
+   * Which namespace `path` leads to: a text that differs for different ones, also for one that comes
+   * in place of another; undefined if none. Throws when there is no telling.
+   */
   netnsIdentity(path: string): string | undefined;
   /** Is it the host's own namespace? */
   isHostNetns(path: string): boolean;

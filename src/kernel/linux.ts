@@ -17,10 +17,11 @@ import { type DeleteLink, HOST, type NetOp, type Place } from "../plan/ops.ts";
 import type { ObservedLan } from "../plan/observed.ts";
 import type { Underlay } from "../plan/wanted.ts";
 import { openNetlinkSocket } from "../sys/netlink_socket.ts";
-import { homeNetns, openNetns, removeNetns, withNetns } from "../sys/netns.ts";
+import { HOME_NETNS, openNetns, removeNetns, withNetns } from "../sys/netns.ts";
 import { writeLinkSysctl } from "../sys/sysctl.ts";
 import type { Kernel, Scope } from "./kernel.ts";
 import { createLanNetns, isUnfinishedNetns } from "./lan_netns.ts";
+import { netnsIdentity } from "./netns_identity.ts";
 import { findLink, observeLan } from "./observe.ts";
 import { opRequests } from "./op_request.ts";
 import { type OpenPlace, openPlace, type OpenTransport, Places } from "./places.ts";
@@ -51,12 +52,7 @@ export class LinuxKernel implements Kernel, Disposable {
   }
 
   netnsIdentity(path: string): string | undefined {
-    try {
-      using netns = openNetns(path);
-      return netns.identity;
-    } catch {
-      return undefined;
-    }
+    return netnsIdentity(path);
   }
 
   isGroupMember(device: string, group: string): boolean {
@@ -82,7 +78,7 @@ export class LinuxKernel implements Kernel, Disposable {
   }
 
   isHostNetns(path: string): boolean {
-    return this.netnsIdentity(path) === homeNetns().identity;
+    return netnsIdentity(path) === netnsIdentity(HOME_NETNS);
   }
 
   netnsId(path: string): number | undefined {

@@ -12,9 +12,7 @@ import { SyscallError } from "../sys/syscall_error.ts";
 import type { Scope } from "./kernel.ts";
 import { isUnfinishedNetns } from "./lan_netns.ts";
 import { openPlace, type OpenTransport } from "./places.ts";
-
-/** Failures that say nothing of what was looked at. */
-const SHORTAGES: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOMEM", "ENOBUFS"]);
+import { isShortage } from "./shortage.ts";
 
 /** The state of one LAN; `host` is a client in the host namespace. */
 export function observeLan(host: NetlinkClient, scope: Scope, open: OpenTransport): ObservedLan {
@@ -60,7 +58,7 @@ function observeNetns(
     links = linksAt(path, open);
   } catch (error) {
     // Only what is wrong with the path itself makes it foreign.
-    if (!(error instanceof SyscallError) || SHORTAGES.has(error.errnoName)) throw error;
+    if (!(error instanceof SyscallError) || isShortage(error)) throw error;
     return { netns: unreadable(error), links: [] };
   }
   if (links === undefined) return { netns: unbound(path), links: [] };

@@ -15,7 +15,7 @@ const NS_GET_NSTYPE = 0xb703n;
 
 /** An open network namespace, kept alive while it is open. */
 export class Netns extends Fd {
-  /** Which namespace it is: device and inode of its file. */
+  /** Which namespace it is, among those that are there at the same time: device and inode. */
   readonly identity: string;
 
   constructor(number: number) {
@@ -37,12 +37,14 @@ export function openNetns(path: string): Netns {
   return new Netns(fd.number);
 }
 
+/** Path of the namespace in which this thread is; it need not be the first one of the process. */
+export const HOME_NETNS = "/proc/thread-self/ns/net";
+
 let home: Netns | undefined;
 
 /** The namespace in which the program runs. */
 export function homeNetns(): Netns {
-  // thread-self, not self: this thread need not be the first one of the process.
-  return home ??= openNetns("/proc/thread-self/ns/net");
+  return home ??= openNetns(HOME_NETNS);
 }
 
 /** Refuses functions that return a promise: what runs after the first `await` would run elsewhere. */
@@ -85,7 +87,7 @@ export function createNetns(path: string, prepare: () => void): void {
   unwrap(libc().unshare(CLONE_NEWNET), "make a network namespace");
   try {
     prepare();
-    bindMount("/proc/thread-self/ns/net", path);
+    bindMount(HOME_NETNS, path);
   } finally {
     comeBack(back);
   }

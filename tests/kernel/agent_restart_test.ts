@@ -1,0 +1,187 @@
+/** The agent ends and starts again, in every way: what is attached does not notice. */
+
+import assert from "node:assert/strict";
+import {
+  type AgentLab,
+  type AgentNode,
+  createAgentLab,
+  seedLan,
+  type Workload,
+} from "../support/agent_lab.ts";
+import { LinkMonitor } from "../support/link_monitor.ts";
+import { rootTest } from "../support/netns_lab.ts";
+import { takePicture, untilPicture } from "../support/node_picture.ts";
+import { NumberedStream } from "../support/numbered_stream.ts";
+import { until } from "../support/until.ts";
+
+const LAN = "k8slan-system/lan-test";
+
+rootTest("agentMain() loses no frame and changes no link when it ends and starts", async () => {
+  await using lab = await createAgentLab({ nodes: 2 });
+  await lab.putLan(seedLan(lab));
+  const [one, two] = [lab.node("worker1"), lab.node("worker2")];
+  const a = await attached(lab, one, "pod1");
+  const b = await attached(lab, one, "pod2", "veth");
+  const c = await attached(lab, two, "pod3");
+  await Promise.all(lab.nodes.map(isAtRest));
+  const monitor = await LinkMonitor.start(lab.net, [
+    ...lab.nodes.flatMap(({ host, netnsDir }) => [host.netns, `${netnsDir}/knlvrf`]),
+    ...[a, b, c].map(({ netns }) => netns),
+  ]);
+  using there = new NumberedStream(end(a), end(c));
+  using back = new NumberedStream(end(c), end(b));
+  for (const signal of ["SIGTERM", "SIGKILL", "SIGKILL"] as const) {
+    for (const node of lab.nodes) {
+      await node.stop(signal);
+      const { sent } = there;
+      await until("frames flow without an agent", () => there.sent > sent + 50);
+      await node.start();
+      await isAtRest(node);
+    }
+  }
+  for (const stream of [there, back]) {
+    const { sent, lost, outOfPlace } = await stream.stop();
+    assert.ok(sent > 500, `Only ${sent} frames were sent`);
+    assert.deepEqual({ lost, outOfPlace }, { lost: [], outOfPlace: 0 });
+  }
+  assert.deepEqual(await monitor.changes(), []);
+});
+
+rootTest(
+  "agentMain() takes over what is attached although its state directory is lost",
+  async () => {
+    await using lab = await createAgentLab({ nodes: 1 });
+    await lab.putLan(seedLan(lab));
+    const node = lab.node("worker1");
+    const [a, b] = [await attached(lab, node, "pod1"), await attached(lab, node, "pod2", "veth")];
+    const look = async () => {
+      const { host, lans, workloads } = await takePicture(node, [a, b]);
+      return { host, lans, workloads };
+    };
+    const before = await look();
+    await node.stop("SIGKILL");
+    await Deno.remove(node.stateDir, { recursive: true });
+    await node.start();
+    await isAtRest(node);
+    await untilPicture("as before", look, before);
+    assert.deepEqual(
+      (await node.view()).attachments.map(({ containerId, spoke }) => [containerId, spoke]).sort(),
+      [["pod1", "pod1"], ["pod2", "pod2"]],
+    );
+    await assert.rejects(attached(lab, node, "pod1", "macvtap", "other"), /"code":11,.*pod1/);
+    await node.detach(a);
+    await node.detach(b);
+    assert.deepEqual([...Deno.readDirSync(node.netnsDir)], []);
+    assert.deepEqual((await node.host.links()).map(({ ifname }) => ifname), ["lo", "eth1"]);
+  },
+);
+
+rootTest("sweep() knows a dead workload by its port where the record is lost", async () => {
+  await using lab = await createAgentLab({ nodes: 1 });
+  await lab.putLan(seedLan(lab));
+  const node = lab.node("worker1");
+  const workload = await attached(lab, node, "pod1", "veth");
+  await node.stop("SIGKILL");
+  await Deno.remove(node.stateDir, { recursive: true });
+  await node.start();
+  assert.equal((await node.view()).attachments.length, 1);
+  await workload.remove();
+  await until("nothing is attached", async () => (await node.view()).attachments.length === 0, {
+    timeout: 2_000,
+  });
+  assert.deepEqual([...Deno.readDirSync(node.netnsDir)], []);
+});
+
+rootTest("agentMain() works with a state directory that cannot be written", async () => {
+  await using lab = await createAgentLab({ nodes: 1 });
+  await lab.putLan(seedLan(lab));
+  const node = lab.node("worker1");
+  await node.stop();
+  await Deno.remove(node.stateDir, { recursive: true });
+  await Deno.mkdir(node.stateDir);
+  await node.host.run(["mount", "-t", "tmpfs", "-o", "ro", "none", node.stateDir]);
+  await node.start();
+  const a = await attached(lab, node, "pod1");
+  await node.restart("SIGKILL");
+  assert.equal((await node.view()).attachments.length, 1);
+  await node.detach(a);
+  assert.deepEqual([...Deno.readDirSync(node.netnsDir)], []);
+});
+
+rootTest("recover() takes no other namespace for the one that was attached", async () => {
+  await using lab = await createAgentLab({ nodes: 1 });
+  await lab.putLan(seedLan(lab));
+  const node = lab.node("worker1");
+  const a = await attached(lab, node, "pod1");
+  const { ino } = await Deno.stat(a.netns);
+  await node.stop();
+  await a.remove();
+  // The kernel gives free numbers out again, the lowest first.
+  let others = 0;
+  await until("a namespace with the same number", async () => {
+    const { netns } = await lab.addWorkload(`other${others++}`);
+    if ((await Deno.stat(netns)).ino !== ino) return false;
+    await lab.net.run(netns, [
+      "sh",
+      "-euc",
+      `touch '${a.netns}'; mount -B '${netns}' '${a.netns}'`,
+    ]);
+    return true;
+  });
+  await node.start();
+  await until("nothing is attached", async () => (await node.view()).attachments.length === 0, {
+    timeout: 2_000,
+  });
+  assert.deepEqual((await a.links()).map(({ ifname }) => ifname), ["lo"]);
+  assert.deepEqual([...Deno.readDirSync(node.netnsDir)], []);
+});
+
+rootTest("sweep() detaches nothing while the agent has no file left to look", async () => {
+  await using lab = await createAgentLab({ nodes: 1 });
+  await lab.putLan(seedLan(lab));
+  const node = lab.node("worker1");
+  const a = await attached(lab, node, "pod1");
+  await isAtRest(node);
+  const whole = await takePicture(node, [a]);
+  const open = new Set([...Deno.readDirSync(`/proc/${node.agent.pid}/fd`)].map(({ name }) => name));
+  const free = Array.from({ length: 1024 }, (_, at) => at).findIndex((at) => !open.has(`${at}`));
+  const limit = (files: number) =>
+    node.host.run(["prlimit", `--pid=${node.agent.pid}`, `--nofile=${files}:`]);
+  await limit(free);
+  const { length } = node.agent.output;
+  await lab.net.run(`${node.netnsDir}/knlvrf`, ["ip", "link", "set", "pod1.b", "down"]);
+  await until("the agent could not look", () => /EMFILE/.test(node.agent.output.slice(length)));
+  await limit(1024);
+  // Its next look, after one more event.
+  await lab.net.run(`${node.netnsDir}/knlvrf`, ["ip", "link", "set", "vx2", "down"]);
+  await untilPicture("as before", () => takePicture(node, [a]), whole);
+});
+
+/** Attaches a new workload. */
+async function attached(
+  lab: AgentLab,
+  node: AgentNode,
+  spoke: string,
+  attach: "macvtap" | "veth" = "macvtap",
+  name = spoke,
+): Promise<Workload> {
+  const workload = await lab.addWorkload(name);
+  // Its stack would speak by itself.
+  await workload.run(["sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1"]);
+  await node.attach(workload, { lan: LAN, spoke, attach });
+  return workload;
+}
+
+function end({ netns }: Workload) {
+  return { netns, ifname: "net1" };
+}
+
+/** Returns when the agent has looked at its LANs and has nothing to do. */
+async function isAtRest(node: AgentNode): Promise<void> {
+  await until(`the agent of "${node.name}" is content`, async () => {
+    const { lans } = await node.view();
+    return lans.every(({ state }) => state === "Active");
+  });
+  // It looks 50 ms after a change, its own included.
+  await new Promise((resolve) => setTimeout(resolve, 150));
+}
