@@ -2,14 +2,8 @@
 
 import assert from "node:assert/strict";
 import { LabProcess } from "../support/lab_process.ts";
-import {
-  type AgentLab,
-  type AgentNode,
-  createAgentLab,
-  type LanDocument,
-  seedLan,
-  type Workload,
-} from "../support/agent_lab.ts";
+import { createAgentLab, type LanDocument, seedLan, type Workload } from "../support/agent_lab.ts";
+import { addTap, attachTap, LAN, MTU } from "../support/tap_pod.ts";
 import { splitDeviceNumber } from "../../src/sys/tap_device.ts";
 import { differences, newMark, oneOfEach, sentinel } from "../support/frame_kinds.ts";
 import { lanTest } from "../support/lan_features.ts";
@@ -18,28 +12,6 @@ import { FrameSocket } from "../support/raw_frames.ts";
 import { TapQueue } from "../support/tap_device.ts";
 import { type GuestAddresses, TapGuest } from "../support/tap_guest.ts";
 import { until } from "../support/until.ts";
-
-const LAN = "k8slan-system/lan-test";
-/** What 1500 bytes of underlay leave. */
-const MTU = 1426;
-
-/** A workload with a macvtap, as a virtual machine's pod is. */
-interface TapPod {
-  readonly workload: Workload;
-  readonly mac: string;
-  /** `/dev/tapN` */
-  readonly tap: string;
-}
-
-async function attachTap(node: AgentNode, workload: Workload, spoke: string): Promise<TapPod> {
-  const { mac, tap } = await node.attach(workload, { lan: LAN, spoke });
-  assert.ok(tap !== undefined, "a macvtap has a device");
-  return { workload, mac, tap };
-}
-
-async function addTap(lab: AgentLab, node: string, spoke: string): Promise<TapPod> {
-  return await attachTap(lab.node(node), await lab.addWorkload(`${node}-${spoke}`), spoke);
-}
 
 lanTest(
   "guests behind taps of two nodes find and reach each other, and a pod's stack",
@@ -82,6 +54,11 @@ lanTest(
       await pod.run(["ping", "-c1", "-W2", "10.9.0.4"]);
       await pod.run(["ping", "-c1", "-W2", "2001:db8:9::1"]);
       await pod.run(["ping", "-c1", "-W2", "-Mdo", `-s${MTU - 28}`, "10.9.0.1"]);
+    });
+    await t.step("guest to guest, after their agents were killed and started again", async () => {
+      await Promise.all(lab.nodes.map((node) => node.restart("SIGKILL")));
+      await one.ping("10.9.0.4");
+      await four.ping6("2001:db8:9::1");
     });
   },
 );

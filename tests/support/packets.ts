@@ -75,8 +75,36 @@ export function ipv4(
   protocol: number,
   payload: Uint8Array,
 ): Bytes {
+  return ipv4Piece(sender, target, protocol, payload, 0);
+}
+
+/** An IPv4 packet in frames that carry at most `size` bytes each, a multiple of eight (RFC 791). */
+export function ipv4Fragments(
+  sender: Station,
+  target: Station,
+  protocol: number,
+  payload: Uint8Array,
+  size: number,
+): Bytes[] {
+  const pieces: Bytes[] = [];
+  for (let at = 0; at < payload.length; at += size) {
+    const more = at + size < payload.length ? 0x2000 : 0;
+    const part = payload.subarray(at, at + size);
+    pieces.push(ipv4Piece(sender, target, protocol, part, more | (at / 8)));
+  }
+  return pieces;
+}
+
+function ipv4Piece(
+  sender: Station,
+  target: Station,
+  protocol: number,
+  payload: Uint8Array,
+  fragment: number,
+): Bytes {
+  const id = u16(0x4b38);
   const header = bytes(
-    [0x45, 0, ...u16(20 + payload.length), 0, 0, 0, 0, 64, protocol, 0, 0],
+    [0x45, 0, ...u16(20 + payload.length), ...id, ...u16(fragment), 64, protocol, 0, 0],
     ...[parseIp(sender.ip), parseIp(target.ip)],
   );
   header.set(u16(checksum(header)), 10);
@@ -98,6 +126,7 @@ export function ipv6(
 }
 
 export const ICMP = 1;
+export const TCP = 6;
 export const UDP = 17;
 export const ICMPV6 = 58;
 export const ECHO_REQUEST = 8;
@@ -149,6 +178,16 @@ export function neighbourAdvertisement(sender: Station, target: Station): Bytes 
     NEIGHBOUR_ADVERTISEMENT,
     bytes([0x60, 0, 0, 0], parseIp(sender.ip), own),
   );
+}
+
+/** What TCP and UDP reckon with beside their own bytes (RFC 9293, 3.1). */
+export function ipv4PseudoHeader(
+  sender: string,
+  target: string,
+  protocol: number,
+  length: number,
+): Bytes {
+  return bytes(parseIp(sender), parseIp(target), [0, protocol, ...u16(length)]);
 }
 
 /** The internet checksum (RFC 1071). */

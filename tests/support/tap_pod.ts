@@ -1,0 +1,29 @@
+/** Pods with a macvtap, as those of virtual machines are, on the seed document's LAN. */
+
+import assert from "node:assert/strict";
+import type { AgentLab, AgentNode, Workload } from "./agent_lab.ts";
+
+export const LAN = "k8slan-system/lan-test";
+/** What 1500 bytes of underlay leave. */
+export const MTU = 1426;
+
+export interface TapPod {
+  readonly workload: Workload;
+  readonly mac: string;
+  /** `/dev/tapN` */
+  readonly tap: string;
+}
+
+export async function attachTap(
+  node: AgentNode,
+  workload: Workload,
+  spoke: string,
+): Promise<TapPod> {
+  const { mac, tap } = await node.attach(workload, { lan: LAN, spoke });
+  assert.ok(tap !== undefined, "a macvtap has a device");
+  return { workload, mac, tap };
+}
+
+export async function addTap(lab: AgentLab, node: string, spoke: string): Promise<TapPod> {
+  return await attachTap(lab.node(node), await lab.addWorkload(`${node}-${spoke}`), spoke);
+}
