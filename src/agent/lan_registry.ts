@@ -94,7 +94,13 @@ export class LanRegistry {
   #ofSpoke(spoke: string): KnownLan {
     const known = this.#bySpoke.get(spoke);
     if (known !== undefined) return known;
-    throw new K8slanError("SpokeNotFound", `No LAN has a spoke "${spoke}"`, { retriable: true });
+    const refused = this.#byId.values().find(({ lan }) => lan.spec.spokes.includes(spoke));
+    if (refused !== undefined) return refused;
+    throw new K8slanError(
+      "SpokeNotFound",
+      `No LAN has a spoke "${spoke}"; add it to spec.spokes of one`,
+      { retriable: true },
+    );
   }
 
   #ofName(
@@ -117,7 +123,11 @@ export class LanRegistry {
         }; name its namespace too`,
       );
     }
-    throw new K8slanError("LanNotFound", `There is no LAN "${asked}"`, { retriable: true });
+    throw new K8slanError(
+      "LanNotFound",
+      `There is no LAN "${asked}"; create it or correct the name`,
+      { retriable: true },
+    );
   }
 }
 

@@ -102,8 +102,8 @@ const refused: readonly (readonly [string, LanSelector, string, RegExp])[] = [
   [
     "the other spoke of a LAN that lost",
     { spoke: "s5" },
-    "SpokeNotFound",
-    /No LAN has a spoke "s5"/,
+    "LanNotAccepted",
+    /LAN "two\/c" is not accepted: spoke "s4" belongs to LAN "one\/b"/,
   ],
   [
     "a spoke of another LAN than the one that is named",
@@ -115,7 +115,7 @@ const refused: readonly (readonly [string, LanSelector, string, RegExp])[] = [
     "a device that stands for no spoke",
     { deviceId: "s9" },
     "SpokeNotFound",
-    /No LAN has a spoke "s9"/,
+    /No LAN has a spoke "s9"; add it/,
   ],
   [
     "a pod of a namespace that the LAN is not offered in",
