@@ -56,7 +56,7 @@ export class LinuxKernel implements Kernel, Disposable {
   }
 
   isGroupMember(device: string, group: string): boolean {
-    return isGroupMember(device, group);
+    return isGroupMember(this.#host.client, device, group);
   }
 
   netnsPaths(): string[] {

@@ -1,8 +1,14 @@
 /** Underlay devices, as the kernel describes them. */
 
-import { type AddressInfo, decodeAddress, dumpAddresses } from "../netlink/address.ts";
+import {
+  type AddressInfo,
+  decodeAddress,
+  decodeGroup,
+  dumpAddresses,
+  dumpGroups,
+} from "../netlink/address.ts";
 import type { NetlinkClient } from "../netlink/client.ts";
-import { parseIp } from "../base/ip.ts";
+import { formatIp, parseIp } from "../base/ip.ts";
 import type { Underlay } from "../plan/wanted.ts";
 import { findLink } from "./observe.ts";
 
@@ -10,7 +16,7 @@ import { findLink } from "./observe.ts";
 export function readUnderlay(client: NetlinkClient, name: string): Underlay | undefined {
   const link = findLink(client, name);
   if (link === undefined) return undefined;
-  const addresses = client.dump(dumpAddresses("ipv6"), decodeAddress)
+  const addresses = client.dump(dumpAddresses("ipv6", link.index), decodeAddress)
     .filter(({ index, address }) => index === link.index && isLinkLocal(address));
   const { index, mtu, up, running } = link;
   return { name, index, mtu, up, running, ipv6: ipv6State(addresses) };
@@ -28,12 +34,11 @@ function ipv6State(addresses: readonly AddressInfo[]): Underlay["ipv6"] {
   return addresses.length > 0 ? "tentative" : "none";
 }
 
-/** Is `device` of this namespace a member of `group` (`ip -6 maddr show`)? */
-export function isGroupMember(device: string, group: string): boolean {
-  const hex = Array.from(parseIp(group), (byte) => byte.toString(16).padStart(2, "0")).join("");
-  // Columns: index, device, group, users, flags, timer.
-  return Deno.readTextFileSync("/proc/thread-self/net/igmp6").split("\n").some((line) => {
-    const [, name, address] = line.trim().split(/\s+/);
-    return name === device && address === hex;
-  });
+/** Is `device` of the client's namespace a member of `group` (`ip -6 maddr show`)? */
+export function isGroupMember(client: NetlinkClient, device: string, group: string): boolean {
+  const link = findLink(client, device);
+  if (link === undefined) return false;
+  const wanted = formatIp(parseIp(group));
+  return client.dump(dumpGroups(link.index), decodeGroup)
+    .some((found) => found.index === link.index && found.group === wanted);
 }

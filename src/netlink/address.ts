@@ -11,17 +11,20 @@ import {
   IFA_F_TENTATIVE,
   IFA_FLAGS,
   IFA_LOCAL,
+  IFA_MULTICAST,
   NLM_F_ACK,
   NLM_F_CREATE,
   NLM_F_DUMP,
   NLM_F_REPLACE,
   NLM_F_REQUEST,
   RTM_GETADDR,
+  RTM_GETMULTICAST,
   RTM_NEWADDR,
 } from "./wire/constants.ts";
 import type { Request } from "./wire/message.ts";
 
 const IFADDR_LENGTH = 8;
+const ANY_LINK = 0;
 
 export interface AddressInfo extends Prefix {
   readonly index: number;
@@ -59,15 +62,45 @@ export function setAddress(index: number, prefix: Prefix): Request {
   };
 }
 
-/** `ip addr show` of one family, or of both. */
-export function dumpAddresses(family: "ipv4" | "ipv6" | "any" = "any"): Request {
+/**
+ * `ip addr show [dev INDEX]` of one family, or of both. A socket without strict checking, hence a
+ * kernel before 4.20, answers with those of every link.
+ */
+export function dumpAddresses(
+  family: "ipv4" | "ipv6" | "any" = "any",
+  index: number = ANY_LINK,
+): Request {
   const code = family === "ipv4" ? AF_INET : family === "ipv6" ? AF_INET6 : 0;
   return {
     type: RTM_GETADDR,
     flags: NLM_F_REQUEST | NLM_F_DUMP,
-    payload: encodeIfaddr(code, 0, 0),
+    payload: encodeIfaddr(code, 0, index),
     summary: "list addresses",
   };
+}
+
+/** `ip -6 maddr show dev INDEX`; of every link in the same case as `dumpAddresses`. */
+export function dumpGroups(index: number): Request {
+  return {
+    type: RTM_GETMULTICAST,
+    flags: NLM_F_REQUEST | NLM_F_DUMP,
+    payload: encodeIfaddr(AF_INET6, 0, index),
+    summary: `list multicast groups of link #${index}`,
+  };
+}
+
+export interface GroupInfo {
+  readonly index: number;
+  readonly group: string;
+}
+
+/** Decodes the payload of an answer to `dumpGroups`. */
+export function decodeGroup(payload: Uint8Array): GroupInfo {
+  const index = readFixed(payload, IFADDR_LENGTH).getUint32(4, true);
+  for (const { type, value } of readAttrs(payload.subarray(IFADDR_LENGTH))) {
+    if (type === IFA_MULTICAST) return { index, group: formatIp(value) };
+  }
+  return { index, group: "" };
 }
 
 /** Decodes the payload of an RTM_NEWADDR or RTM_DELADDR message. */

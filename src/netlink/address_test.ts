@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { hex } from "../../tests/support/hex.ts";
 import { ADDRESS, difference, NO_DIFFERENCE } from "../../tests/support/netlink_tree.ts";
-import { decodeAddress, dumpAddresses, setAddress } from "./address.ts";
+import { decodeAddress, decodeGroup, dumpAddresses, dumpGroups, setAddress } from "./address.ts";
 import { decodeMessages, encodeMessages } from "./wire/message.ts";
 
 const IPV4 = setAddress(1048577, { address: "192.0.2.7", length: 24 });
@@ -79,6 +79,40 @@ Deno.test("setAddress() refuses what is not an address", () => {
 
 Deno.test("dumpAddresses() keeps its bytes", () => {
   assert.deepEqual(encodeMessages([dumpAddresses("ipv4")], 1), DUMP_BYTES);
+});
+
+Deno.test("dumpAddresses() asks for one link", () => {
+  const bytes = hex("0a 00 00 00  01 00 10 00"); // ifaddrmsg: family 10; index 1048577
+  assert.deepEqual(dumpAddresses("ipv6", 1048577).payload, bytes);
+});
+
+const GROUPS_BYTES = hex(`
+  18 00 00 00  3a 00  01 03  01 00 00 00  00 00 00 00  # nlmsghdr: length 24; RTM_GETMULTICAST; REQUEST|DUMP; sequence; port
+  0a 00 00 00  01 00 10 00                             # ifaddrmsg: family 10, prefix length 0, flags 0x0, scope 0; index 1048577
+`);
+
+// What the kernel answered: the type is that of the request.
+const GROUPS_REPLY = hex(`
+  40 00 00 00  3a 00  22 00  01 00 00 00  cb 27 00 00           # nlmsghdr: length 64; RTM_GETMULTICAST; MULTI|DUMP_FILTERED; sequence; port
+  0a 80 80 00  01 00 10 00                                      # ifaddrmsg: family 10, prefix length 128, flags 0x80, scope 0; index 1048577
+  14 00 07 00  ff 02 00 00 00 00 00 00 00 00 00 01 ff 6d 0e d9  # IFA_MULTICAST ff02::1:ff6d:ed9
+  14 00 06 00  ff ff ff ff ff ff ff ff 97 5a 08 00 97 5a 08 00  # IFA_CACHEINFO
+  40 00 00 00  3a 00  22 00  01 00 00 00  cb 27 00 00           # nlmsghdr: length 64; RTM_GETMULTICAST; MULTI|DUMP_FILTERED; sequence; port
+  0a 80 80 00  01 00 10 00                                      # ifaddrmsg: family 10, prefix length 128, flags 0x80, scope 0; index 1048577
+  14 00 07 00  ff 02 00 00 00 00 00 00 00 00 00 00 00 00 00 01  # IFA_MULTICAST ff02::1
+  14 00 06 00  ff ff ff ff ff ff ff ff 96 5a 08 00 96 5a 08 00  # IFA_CACHEINFO
+`);
+
+Deno.test("dumpGroups() keeps its bytes", () => {
+  assert.deepEqual(encodeMessages([dumpGroups(1048577)], 1), GROUPS_BYTES);
+});
+
+Deno.test("decodeGroup() reads what the kernel reports", () => {
+  const decoded = [...decodeMessages(GROUPS_REPLY)].map(({ payload }) => decodeGroup(payload));
+  assert.deepEqual(decoded, [
+    { index: 1048577, group: "ff02::1:ff6d:ed9" },
+    { index: 1048577, group: "ff02::1" },
+  ]);
 });
 
 Deno.test("dumpAddresses() names the family", () => {

@@ -12,6 +12,7 @@ export const NETLINK_ROUTE = 0;
 export const SOL_NETLINK = 270;
 const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
+const NETLINK_GET_STRICT_CHK = 12;
 const SOL_SOCKET = 1;
 const SO_RCVTIMEO = 20;
 /** An answer is queued before `send` returns; waiting at all means that the kernel gave none. */
@@ -31,6 +32,9 @@ export function openNetlinkSocket(): Transport {
   setOption(fd, SOL_NETLINK, NETLINK_CAP_ACK, Int32Array.of(1));
   setOption(fd, SOL_NETLINK, NETLINK_EXT_ACK, Int32Array.of(1));
   setOption(fd, SOL_SOCKET, SO_RCVTIMEO, BigInt64Array.of(ANSWER_TIMEOUT_SECONDS, 0n));
+  // Without it a dump of one link's addresses walks all links. Kernels before 4.20 do not know it.
+  const strict = new Uint8Array(Int32Array.of(1).buffer);
+  libc().setsockopt(fd.number, SOL_NETLINK, NETLINK_GET_STRICT_CHK, strict, strict.length);
   const space = buffer ??= new Uint8Array(BUFFER_BYTES);
   return {
     send(datagram) {

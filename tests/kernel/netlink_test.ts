@@ -1,7 +1,13 @@
 /** The netlink client, addresses, routes and namespace ids against the real kernel. */
 
 import assert from "node:assert/strict";
-import { decodeAddress, dumpAddresses, setAddress } from "../../src/netlink/address.ts";
+import {
+  decodeAddress,
+  decodeGroup,
+  dumpAddresses,
+  dumpGroups,
+  setAddress,
+} from "../../src/netlink/address.ts";
 import { decodeLink } from "../../src/netlink/link_info.ts";
 import { changeLink, createLink, deleteLink, dumpLinks } from "../../src/netlink/link_request.ts";
 import {
@@ -30,6 +36,23 @@ function addLink(pod: ScratchNetns): number {
   ]);
   return readLink(pod, { name: "net1" }).index;
 }
+
+kernelTest("dumpAddresses() and dumpGroups() ask the kernel for one link alone", () => {
+  using scratch = scratchNetns("pod");
+  const pod = scratch.get("pod");
+  const index = addLink(pod);
+  const lo = readLink(pod, { name: "lo" }).index;
+  pod.client.execute([setAddress(index, { address: "2001:db8::7", length: 64 })]);
+  const links = (list: readonly { readonly index: number }[]) =>
+    new Set(list.map((one) => one.index));
+  const all = links(pod.client.dump(dumpAddresses("ipv6"), decodeAddress));
+  assert.ok(all.has(index) && all.has(lo));
+  const some = pod.client.dump(dumpAddresses("ipv6", index), decodeAddress);
+  assert.deepEqual(links(some), new Set([index]));
+  const groups = pod.client.dump(dumpGroups(index), decodeGroup);
+  assert.deepEqual(links(groups), new Set([index]));
+  assert.ok(groups.some(({ group }) => group === "ff02::1:ff00:7"));
+});
 
 kernelTest("setAddress() sets addresses that can be used at once, any number of times", () => {
   using scratch = scratchNetns("pod");
