@@ -38,7 +38,7 @@ Deno.test("parseMark() reads what formatMark() wrote", () => {
 Deno.test("parseMark() takes nothing else for a mark of ours", () => {
   const foreign = [undefined, "", "lo", "k8slan", "k8slan spoke=pod1", `K8slan lan=${UUID}`]
     .concat([` k8slan lan=${UUID}`, `k8slan2 lan=${UUID}`, `not k8slan lan=${UUID}`]);
-  for (const alias of foreign) assert.equal(parseMark(alias), undefined, alias);
+  for (const alias of foreign) assert.equal(parseMark(alias), undefined, String(alias));
 });
 
 Deno.test("parseMark() ignores fields that it does not know, and kinds of attachment too", () => {

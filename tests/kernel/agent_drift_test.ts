@@ -71,8 +71,8 @@ const INSIDE: readonly Drift[] = [
     name: "a bridge that snoops and runs STP",
     cause: "$lan ip link set br2 type bridge mcast_snooping 1 stp_state 1",
   },
-  { name: "another MTU of the VXLAN", cause: "$lan ip link set vx2 mtu 1300" },
-  { name: "another MTU of the bridge", cause: "$lan ip link set br2 mtu 1300" },
+  { name: "another MTU of the VXLAN", cause: "$lan ip link set vx2 mtu 1400" },
+  { name: "another MTU of the bridge", cause: "$lan ip link set br2 mtu 1400" },
   {
     name: "marks wiped off",
     cause: "$lan ip link set br2 alias ''; $lan ip link set vx2 alias ''",
@@ -130,12 +130,12 @@ const UNDERLAY: readonly (Drift & { readonly meanwhile: Meanwhile })[] = [
   },
   {
     name: "gets a smaller MTU and the old one",
-    cause: "ip link set eth1 mtu 1300",
+    cause: "ip link set eth1 mtu 1400",
     meanwhile: {
       reasons: ["AttachmentMtuTooLarge"],
       differs: [
-        /^\+ \/lans\/knlvrf\/links\/vx2\/mtu: 1226$/,
-        /^\+ \/lans\/knlvrf\/links\/br2\/mtu: 1226$/,
+        /^\+ \/lans\/knlvrf\/links\/vx2\/mtu: 1326$/,
+        /^\+ \/lans\/knlvrf\/links\/br2\/mtu: 1326$/,
       ],
       end: "ip link set eth1 mtu 1500",
     },
