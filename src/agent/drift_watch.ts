@@ -2,7 +2,7 @@
 
 import type { Log } from "../base/log.ts";
 import { decodeAddress } from "../netlink/address.ts";
-import { decodeLink } from "../netlink/link_info.ts";
+import { decodeLink, type LinkInfo } from "../netlink/link_info.ts";
 import { RTM_DELADDR, RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK } from "../netlink/wire/constants.ts";
 import type { EventBatch, KernelEvent } from "../sys/netlink_events.ts";
 
@@ -23,6 +23,8 @@ export class DriftWatch {
   readonly #byHostName = new Map<string, Set<string>>();
   /** Names by index, as last seen: address events carry the index only, renames the new name. */
   readonly #names = new Map<number, string>();
+  /** By index, how a link that several LANs depend on looked last. */
+  readonly #looks = new Map<number, string>();
 
   /** `suspect` is called for each LAN that an event may concern. */
   constructor(suspect: (lanId: string) => void, log: Log) {
@@ -62,7 +64,10 @@ export class DriftWatch {
   /** Handles events until the source ends. */
   async run(batches: AsyncIterable<EventBatch>): Promise<void> {
     for await (const { events, overrun } of batches) {
-      if (overrun) this.#log.warn("The kernel dropped events; looking at every LAN");
+      if (overrun) {
+        this.#log.warn("The kernel dropped events; looking at every LAN");
+        this.#looks.clear();
+      }
       for (const lanId of overrun ? this.#tracked.keys() : this.suspects(events)) {
         this.#suspect(lanId);
       }
@@ -92,11 +97,30 @@ export class DriftWatch {
       return name === undefined ? [] : [name];
     }
     if (type !== RTM_NEWLINK && type !== RTM_DELLINK) return [];
-    const { index, name } = decodeLink(payload);
+    const link = decodeLink(payload);
+    const { index, name } = link;
     const before = this.#names.get(index);
-    if (type === RTM_DELLINK) this.#names.delete(index);
-    else if (this.#byHostName.has(name)) this.#names.set(index, name);
+    if (type === RTM_DELLINK || before !== name) this.#looks.delete(index);
+    if (type === RTM_DELLINK) {
+      this.#names.delete(index);
+    } else if (this.#byHostName.has(name)) {
+      this.#names.set(index, name);
+      if (this.#looksTheSame(link)) return [];
+    }
     return before === undefined || before === name ? [name] : [name, before];
+  }
+
+  /**
+   * Is it a link of several LANs that looks as before? The kernel reports an underlay whenever a
+   * VXLAN is laid on it or taken off: looking at all of its LANs each time would be quadratic.
+   */
+  #looksTheSame(link: LinkInfo): boolean {
+    const users = this.#byHostName.get(link.name)?.size ?? 0;
+    if (users < 2) return false;
+    const look = JSON.stringify(link);
+    if (this.#looks.get(link.index) === look) return true;
+    this.#looks.set(link.index, look);
+    return false;
   }
 }
 

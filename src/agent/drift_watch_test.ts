@@ -97,6 +97,20 @@ Deno.test("suspects() forgets the name of a link that has gone", () => {
   assert.deepEqual([...drift.suspects([link(RTM_NEWLINK, 30, "docker1")])], []);
 });
 
+Deno.test("suspects() of a shared underlay that looks as before: nobody, until it changes", () => {
+  const drift = watch();
+  const [eth1, renamed] = [link(RTM_NEWLINK, 7, "eth1"), link(RTM_NEWLINK, 7, "wan0")];
+  const rounds = [[eth1, 2], [eth1, 0], [renamed, 2], [eth1, 2], [eth1, 0]] as const;
+  for (const [event, count] of rounds) assert.equal(drift.suspects([event]).size, count);
+  assert.equal(drift.suspects([address(RTM_NEWADDR, 7)]).size, 2);
+});
+
+Deno.test("suspects() of a spoke: its LAN, however often it looks the same", () => {
+  const drift = watch();
+  const event = link(RTM_NEWLINK, 30, "pod1");
+  for (let round = 0; round < 2; round++) assert.equal(drift.suspects([event]).size, 1);
+});
+
 Deno.test("untrack() ends it for that LAN alone", () => {
   const drift = watch();
   drift.untrack("A");
@@ -158,4 +172,14 @@ Deno.test("run() suspects every LAN after events were lost, and says so", async 
   await drift.run(batches({ events: [], overrun: true }));
   assert.deepEqual(suspected, ["A", "B"]);
   assert.equal(log.messages("warn").length, 1);
+});
+
+Deno.test("run() trusts no former look after events were lost", async () => {
+  const suspected: string[] = [];
+  const drift = new DriftWatch((lan) => suspected.push(lan), new LogRecorder());
+  drift.track("A", A);
+  drift.track("B", B);
+  const seen = { events: [link(RTM_NEWLINK, 7, "eth1")], overrun: false };
+  await drift.run(batches(seen, { events: [], overrun: true }, seen));
+  assert.deepEqual(suspected, ["A", "B", "A", "B", "A", "B"]);
 });
