@@ -225,9 +225,10 @@ class Stage implements AsyncDisposable {
       const a = await attach(lab, one, "pod1", "10.9.0.1", "macvtap");
       const b = await attach(lab, one, "pod2", "10.9.0.2", "veth");
       await attach(lab, two, "pod3", "10.9.0.3", "macvtap");
-      await a.run(PING);
       const whole = await takePicture(one, [a, b]);
-      return new Stage(lab, [a, b], whole, await variables(lab, a, b));
+      const stage = new Stage(lab, [a, b], whole, await variables(lab, a, b));
+      await stage.isReached();
+      return stage;
     } catch (error) {
       await lab[Symbol.asyncDispose]();
       throw error;
