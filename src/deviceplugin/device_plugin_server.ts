@@ -1,0 +1,206 @@
+/** The device plugin of one resource: kubelet's `v1beta1.DevicePlugin` behind a unix socket. */
+
+import { Buffer } from "node:buffer";
+import type {
+  MethodDefinition,
+  sendUnaryData,
+  ServerUnaryCall,
+  ServerWritableStream,
+} from "@grpc/grpc-js";
+import { describe } from "../base/errors.ts";
+import { allocate } from "./allocate.ts";
+import { type Codec, devicePluginCodecs } from "./codec.ts";
+import { deviceList, type PluginDevice, sameDevices } from "./device_list.ts";
+import { GrpcError, grpcStatusNumber } from "./grpc_error.ts";
+import { GrpcListener } from "./grpc_listener.ts";
+import type {
+  AllocateRequest,
+  AllocateResponse,
+  Device,
+  DevicePluginOptions,
+  Empty,
+  ListAndWatchResponse,
+} from "./messages.ts";
+
+/** Neither of the optional calls is implemented: kubelet must not make them. */
+const OPTIONS: DevicePluginOptions = {
+  pre_start_required: false,
+  get_preferred_allocation_available: false,
+};
+
+/** Kubelet needs a few milliseconds to write down an empty list and to hang up. */
+const WITHDRAW_GRACE_MS = 2_000;
+
+export interface DevicePluginServerOptions {
+  /** Of the socket; its folder must exist. */
+  readonly path: string;
+  readonly devices: readonly PluginDevice[];
+  /** The device file that kubelet is promised for a device; undefined if it has none. */
+  readonly pathOf: (deviceId: string) => string | undefined;
+  /** Called after kubelet has begun or ended to watch. */
+  readonly watchersChanged?: () => void;
+}
+
+export class DevicePluginServer implements Disposable {
+  readonly #listener: GrpcListener;
+  readonly #pathOf: (deviceId: string) => string | undefined;
+  readonly #watchersChanged: () => void;
+  readonly #watchers = new Set<Watcher>();
+  #devices: readonly Device[];
+  #sent = 0;
+  #allocations = 0;
+
+  constructor(options: DevicePluginServerOptions) {
+    this.#devices = deviceList(options.devices);
+    this.#pathOf = options.pathOf;
+    this.#watchersChanged = options.watchersChanged ?? (() => {});
+    const { empty, options: optionsCodec, devices, allocateRequest, allocateResponse } =
+      devicePluginCodecs();
+    const service = {
+      GetDevicePluginOptions: method("GetDevicePluginOptions", empty, optionsCodec),
+      ListAndWatch: { ...method("ListAndWatch", empty, devices), responseStream: true },
+      Allocate: method("Allocate", allocateRequest, allocateResponse),
+    };
+    this.#listener = new GrpcListener(options.path, service, {
+      GetDevicePluginOptions: (
+        _call: ServerUnaryCall<Empty, DevicePluginOptions>,
+        answer: sendUnaryData<DevicePluginOptions>,
+      ) => answer(null, OPTIONS),
+      ListAndWatch: (call: DeviceStream) => this.#watch(call),
+      Allocate: (
+        call: ServerUnaryCall<AllocateRequest, AllocateResponse>,
+        answer: sendUnaryData<AllocateResponse>,
+      ) => this.#allocate(call.request, answer),
+    });
+  }
+
+  /** How many streams kubelet has open; one, but for the moments after it registers anew. */
+  get watchers(): number {
+    return this.#watchers.size;
+  }
+
+  /** Lists sent so far. */
+  get sent(): number {
+    return this.#sent;
+  }
+
+  /** Allocate calls answered so far, refusals among them. */
+  get allocations(): number {
+    return this.#allocations;
+  }
+
+  /** Serves; called again, makes the socket file anew while kubelet's streams stay open. */
+  async listen(): Promise<void> {
+    await this.#listener.listen();
+  }
+
+  /** Tells kubelet of `devices` if that is news to it. */
+  setDevices(devices: readonly PluginDevice[]): void {
+    this.#devices = deviceList(devices);
+    for (const watcher of this.#watchers) watcher.offer(this.#devices);
+  }
+
+  /**
+   * Takes the resource from the node, then closes. An end of the stream alone would leave its
+   * capacity for five minutes: kubelet takes it for a failure that may pass. After an empty list
+   * the capacity is 0 at once.
+   */
+  async withdraw(): Promise<void> {
+    this.setDevices([]);
+    for (const watcher of this.#watchers) watcher.end();
+    await this.#listener.drain(WITHDRAW_GRACE_MS);
+  }
+
+  /** Closes as it is: kubelet counts the devices as unhealthy until they are registered again. */
+  [Symbol.dispose](): void {
+    this.#listener[Symbol.dispose]();
+  }
+
+  #watch(call: DeviceStream): void {
+    const watcher = new Watcher(call, () => this.#sent++);
+    const gone = () => {
+      if (this.#watchers.delete(watcher)) this.#watchersChanged();
+    };
+    call.on("cancelled", gone);
+    call.on("close", gone);
+    call.on("error", gone);
+    this.#watchers.add(watcher);
+    watcher.offer(this.#devices);
+    this.#watchersChanged();
+  }
+
+  #allocate(request: AllocateRequest, answer: sendUnaryData<AllocateResponse>): void {
+    this.#allocations++;
+    try {
+      answer(null, allocate(request, (id) => this.#has(id) ? this.#pathOf(id) : undefined));
+    } catch (error) {
+      const code = grpcStatusNumber(error instanceof GrpcError ? error.code : "Internal");
+      answer({ code, details: describe(error) });
+    }
+  }
+
+  #has(id: string): boolean {
+    return this.#devices.some(({ ID }) => ID === id);
+  }
+}
+
+type DeviceStream = ServerWritableStream<Empty, ListAndWatchResponse>;
+
+/** One open ListAndWatch; a kubelet that does not read gets the newest list when it does. */
+class Watcher {
+  readonly #call: DeviceStream;
+  readonly #count: () => void;
+  #newest: readonly Device[] | undefined;
+  #sent: readonly Device[] | undefined;
+  #full = false;
+
+  constructor(call: DeviceStream, count: () => void) {
+    this.#call = call;
+    this.#count = count;
+    call.on("drain", () => {
+      this.#full = false;
+      this.#send();
+    });
+  }
+
+  offer(devices: readonly Device[]): void {
+    this.#newest = devices;
+    this.#send();
+  }
+
+  /** After the newest list, also if the other side does not read just now. */
+  end(): void {
+    this.#full = false;
+    this.#send();
+    this.#call.end();
+  }
+
+  #send(): void {
+    const devices = this.#newest;
+    if (devices === undefined || this.#full) return;
+    if (this.#sent !== undefined && sameDevices(this.#sent, devices)) return;
+    this.#sent = devices;
+    this.#full = !this.#call.write({ devices });
+    this.#count();
+  }
+}
+
+function method<Q, A>(
+  name: string,
+  request: Codec<Q>,
+  response: Codec<A>,
+): MethodDefinition<Q, A> {
+  return {
+    path: `/v1beta1.DevicePlugin/${name}`,
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: (message) => toBuffer(request.encode(message)),
+    requestDeserialize: (bytes) => request.decode(bytes),
+    responseSerialize: (message) => toBuffer(response.encode(message)),
+    responseDeserialize: (bytes) => response.decode(bytes),
+  };
+}
+
+function toBuffer(bytes: Uint8Array<ArrayBuffer>): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
