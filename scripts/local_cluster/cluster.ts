@@ -11,7 +11,7 @@ import {
 } from "./control_plane.ts";
 import { withFileLock } from "./file_lock.ts";
 import { loadImage, makeBaseImages } from "./images.ts";
-import { type ClusterLayout, clusterLayout, type NodeLayout } from "./layout.ts";
+import { type ClusterLayout, clusterLayout } from "./layout.ts";
 import { makeNamespaces, wire } from "./network.ts";
 import { makeNode, nodeComponentNames, nodeComponents, nodeEnvironment } from "./node.ts";
 import { ATTACHER_MANIFEST, type NetworkAttacher, prepareAttacher } from "./network_attacher.ts";
@@ -28,8 +28,6 @@ export interface ClusterState {
   readonly port: number;
   /** What gives pods their further interfaces. */
   readonly attacher: string;
-  /** Process that removes the cluster in the end; undefined when a person does. */
-  readonly owner?: number;
 }
 
 export interface Cluster {
@@ -41,7 +39,6 @@ export interface Cluster {
 export interface UpOptions {
   readonly name: string;
   readonly nodes: number;
-  readonly owner?: number;
   readonly say: Say;
 }
 
@@ -101,7 +98,7 @@ async function makeCluster(
   layout: ClusterLayout,
   tools: Tools,
   attacher: NetworkAttacher,
-  { name, nodes, owner }: UpOptions,
+  { name, nodes }: UpOptions,
 ): Promise<Cluster> {
   const { dir, control, kubeconfig } = layout;
   const components = new Components(layout);
@@ -126,14 +123,7 @@ async function makeCluster(
   for (const spec of controlComponents(layout, tools, pki)) await components.define(spec);
   await components.define(relayComponent(layout, port));
   const images = makeBaseImages(`${dir}/images`, tools.busybox);
-  const state: ClusterState = {
-    name,
-    nodes,
-    tools,
-    port,
-    attacher: attacher.description,
-    ...(owner === undefined ? {} : { owner }),
-  };
+  const state = { name, nodes, tools, port, attacher: attacher.description };
   const cluster = { layout, state, components };
   await Promise.all([
     startControlPlane(cluster),
@@ -141,7 +131,8 @@ async function makeCluster(
       await attacher.install(layout, node, pki);
       await makeNode(layout, node, tools, pki);
       for (const spec of nodeComponents(node, tools)) await components.define(spec);
-      await startContainerd(cluster, nodeComponentNames(node).containerd, await images, node);
+      await components.start(nodeComponentNames(node).containerd);
+      await loadImage(node, nodeEnvironment(tools), await images);
     }),
   ]);
   await kubectl(cluster, ["apply", "-f", ATTACHER_MANIFEST]);
@@ -158,50 +149,25 @@ async function startAll(cluster: Cluster): Promise<void> {
   await startNodes(cluster);
 }
 
-async function startControlPlane({ layout, state, components }: Cluster): Promise<void> {
-  await components.start("etcd");
-  await components.start("apiserver");
-  await components.start("relay");
-  using client = Deno.createHttpClient({
-    caCerts: [await Deno.readTextFile(`${layout.dir}/pki/ca.crt`)],
-  });
-  await components.ready("apiserver", "the API server is ready", async () => {
-    const answer = await fetch(`https://127.0.0.1:${state.port}/readyz`, {
-      client,
-      signal: AbortSignal.timeout(2_000),
-    });
-    return await answer.text() === "ok";
-  });
-  await components.start("controllers");
-  await components.start("scheduler");
-}
-
-async function startContainerd(
-  { state, components }: Cluster,
-  name: string,
-  archive: string,
-  node: NodeLayout,
-): Promise<void> {
-  await components.start(name);
-  const env = nodeEnvironment(state.tools);
-  await components.ready(name, `${name} has the base images`, async () => {
-    return (await loadImage(node, env, archive)).length > 0;
-  });
+async function startControlPlane({ components }: Cluster): Promise<void> {
+  for (const name of ["etcd", "apiserver", "relay", "controllers", "scheduler"]) {
+    await components.start(name);
+  }
 }
 
 async function startNodes(cluster: Cluster): Promise<void> {
   const { layout, components } = cluster;
-  for (const node of layout.nodes) {
-    const { kubelet, proxy } = nodeComponentNames(node);
-    await components.start(kubelet);
-    await components.start(proxy);
-  }
-  for (const node of layout.nodes) {
-    const { kubelet } = nodeComponentNames(node);
-    await components.ready(kubelet, `node "${node.name}" is ready`, async () => {
+  await Promise.all(
+    layout.nodes.map(nodeComponentNames).flatMap(({ kubelet, proxy }) => [
+      components.start(kubelet),
+      components.start(proxy),
+    ]),
+  );
+  for (const { name } of layout.nodes) {
+    await until(`node "${name}" is ready`, async () => {
       const path = "-o=jsonpath={.status.conditions[?(@.type=='Ready')].status}";
-      return await kubectl(cluster, ["get", "node", node.name, path]) === "True";
-    });
+      return await kubectl(cluster, ["get", "node", name, path]) === "True";
+    }, { timeout: 60_000, interval: 100 });
   }
   await until("pods can be made", async () => {
     await kubectl(cluster, ["get", "serviceaccount", "default"]);

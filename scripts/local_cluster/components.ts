@@ -1,6 +1,7 @@
 /**
  * The daemons of a cluster. Each has a folder in the state folder with `run`, the script that is it,
- * `log` and `pid`: so any process can look after them, and a person can read how they were started.
+ * `ready`, the one that tells whether it does its work, `log` and `pid`: so any process can look after
+ * them, and a person can read how they were started.
  */
 
 import { runProgram } from "../../tests/support/lab_process.ts";
@@ -14,6 +15,8 @@ export interface ComponentSpec {
   /** The program and its arguments, with the command in front that enters its namespaces. */
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** What succeeds when it does its work, run in the same environment. */
+  readonly ready: readonly string[];
   /** Control group, below the cluster's. */
   readonly cgroup: string;
 }
@@ -26,6 +29,7 @@ export interface ComponentUsage {
   readonly cpu: number;
 }
 
+const START_MS = 60_000;
 const STOP_MS = 10_000;
 const LOG_LINES = 20;
 
@@ -49,19 +53,37 @@ export class Components {
     const folder = this.#folder(spec.name);
     await Deno.mkdir(folder, { recursive: true });
     const groups = (await cgroupHierarchies()).map((path) => `${path}/${cgroup}/cgroup.procs`);
-    const script = runScript(folder, groups, spec);
-    await Deno.writeTextFile(`${folder}/run`, script, { mode: 0o755 });
+    const write = (file: string, text: string) =>
+      Deno.writeTextFile(`${folder}/${file}`, text, { mode: 0o755 });
+    await write("run", runScript(folder, groups, spec));
+    await write("ready", `#!/bin/sh\nexec ${cleanly(spec.env, spec.ready)}\n`);
   }
 
-  /** Starts it, unless it runs; it outlives this process. */
+  /**
+   * Starts it, unless it runs, and waits until it does its work; it outlives this process. Throws with
+   * the path and last lines of its log.
+   */
   async start(name: string): Promise<void> {
-    if (await this.pid(name) !== undefined) return;
     const folder = this.#folder(name);
-    await Deno.remove(`${folder}/pid`).catch(() => {});
-    await runProgram(["setsid", "--fork", `${folder}/run`]);
-    await until(`${name} has begun`, () => this.pid(name)).catch((cause) =>
-      this.#fail(name, cause)
-    );
+    try {
+      if (await this.pid(name) === undefined) {
+        await Deno.remove(`${folder}/pid`).catch(() => {});
+        await runProgram(["setsid", "--fork", `${folder}/run`]);
+        await until(`${name} has begun`, () => this.pid(name));
+      }
+      let hasEnded = false;
+      await until(`${name} is ready`, async () => {
+        hasEnded = await this.pid(name) === undefined;
+        return hasEnded || await runProgram([`${folder}/ready`]).then(() => true);
+      }, { timeout: START_MS, interval: 50 });
+      if (hasEnded) throw new Error(`${name} has ended`);
+    } catch (cause) {
+      const lines = (await this.log(name)).trimEnd().split("\n").slice(-LOG_LINES);
+      throw new Error(
+        `${name} does not come up; last lines of ${this.logPath(name)}:\n${lines.join("\n")}`,
+        { cause },
+      );
+    }
   }
 
   /** Ends it by SIGTERM, and by SIGKILL if that takes too long or `signal` says so. */
@@ -122,32 +144,6 @@ export class Components {
     return await Deno.readTextFile(this.logPath(name)).catch(() => "");
   }
 
-  /**
-   * Waits until `look` finds what it looks for, and fails early when the component ends. Throws with
-   * the path and last lines of its log.
-   */
-  async ready(
-    name: string,
-    what: string,
-    look: () => boolean | Promise<boolean>,
-    timeout = 60_000,
-  ): Promise<void> {
-    let ended = false;
-    await until(what, async () => {
-      ended = await this.pid(name) === undefined;
-      return ended || await look();
-    }, { timeout, interval: 50 }).catch((cause) => this.#fail(name, cause));
-    if (ended) await this.#fail(name, new Error(`${name} has ended`));
-  }
-
-  async #fail(name: string, cause: unknown): Promise<never> {
-    const lines = (await this.log(name)).trimEnd().split("\n").slice(-LOG_LINES);
-    throw new Error(
-      `${name} does not come up; last lines of ${this.logPath(name)}:\n${lines.join("\n")}`,
-      { cause },
-    );
-  }
-
   get #root(): string {
     return `${this.#layout.dir}/components`;
   }
@@ -157,13 +153,22 @@ export class Components {
   }
 }
 
+/** A check that something accepts connections to a port of its loopback. */
+export function accepts(port: number): readonly string[] {
+  return ["busybox", "nc", "127.0.0.1", String(port), "-e", "true"];
+}
+
+/** A check that a path there is served. */
+export function serves(port: number, path: string): readonly string[] {
+  return ["busybox", "wget", "-q", "-O-", `http://127.0.0.1:${port}${path}`];
+}
+
 /** What enters the groups, says its number and becomes the component. */
 function runScript(
   folder: string,
   groups: readonly string[],
   { command, env }: ComponentSpec,
 ): string {
-  const words = ["env", "-i", ...Object.entries(env).map(([key, value]) => `${key}=${value}`)];
   return [
     "#!/bin/sh",
     "set -eu",
@@ -172,9 +177,15 @@ function runScript(
     ...groups.map((path) => `echo $$ >${quote(path)}`),
     `echo $$ >${quote(`${folder}/pid.new`)}`,
     `mv ${quote(`${folder}/pid.new`)} ${quote(`${folder}/pid`)}`,
-    `exec ${[...words, ...command].map(quote).join(" \\\n  ")}`,
+    `exec ${cleanly(env, command)}`,
     "",
   ].join("\n");
+}
+
+/** The text of a command that has no environment but `env`. */
+function cleanly(env: Readonly<Record<string, string>>, command: readonly string[]): string {
+  const words = ["env", "-i", ...Object.entries(env).map(([key, value]) => `${key}=${value}`)];
+  return [...words, ...command].map(quote).join(" \\\n  ");
 }
 
 /** `word` as one word of a shell. */

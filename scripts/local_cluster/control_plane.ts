@@ -1,6 +1,6 @@
 /** etcd, API server, controller manager and scheduler, and the way to them from this machine. */
 
-import type { ComponentSpec } from "./components.ts";
+import { accepts, type ComponentSpec, serves } from "./components.ts";
 import {
   API_SERVICE_ADDRESS,
   type ClusterLayout,
@@ -42,16 +42,23 @@ export function controlComponents(
   pki: Pki,
 ): readonly ComponentSpec[] {
   const { dir, control } = layout;
-  const component = (name: string, ...words: readonly string[]): ComponentSpec => ({
+  const component = (
+    name: string,
+    ready: readonly string[],
+    ...words: readonly string[]
+  ): ComponentSpec => ({
     name,
     command: inNetns(control, ...words),
     env: environment([...tools.folders, tools.kubernetes], `${dir}/etcd`),
+    ready: inNetns(control, ...ready),
     cgroup: name,
   });
+  const asks = ["kubectl", `--kubeconfig=${dir}/scheduler.conf`, "get", "--raw"];
   const key = pki.key("service-accounts");
   return [
     component(
       "etcd",
+      serves(2379, "/health"),
       "etcd",
       `--data-dir=${dir}/etcd/data`,
       `--listen-client-urls=${ETCD}`,
@@ -61,6 +68,7 @@ export function controlComponents(
     ),
     component(
       "apiserver",
+      [...asks, "/readyz"],
       "kube-apiserver",
       `--etcd-servers=${ETCD}`,
       `--advertise-address=${control.address}`,
@@ -83,6 +91,7 @@ export function controlComponents(
     ),
     component(
       "controllers",
+      accepts(10257),
       "kube-controller-manager",
       `--kubeconfig=${dir}/controllers.conf`,
       "--leader-elect=false",
@@ -95,6 +104,7 @@ export function controlComponents(
     ),
     component(
       "scheduler",
+      accepts(10259),
       "kube-scheduler",
       `--kubeconfig=${dir}/scheduler.conf`,
       "--leader-elect=false",
@@ -125,6 +135,7 @@ export function relayComponent({ control }: ClusterLayout, port: number): Compon
         }),
       ),
     },
+    ready: accepts(port),
     cgroup: "relay",
   };
 }

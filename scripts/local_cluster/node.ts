@@ -2,7 +2,7 @@
 
 import { runProgram } from "../../tests/support/lab_process.ts";
 import { makeCgroup } from "./cgroups.ts";
-import type { ComponentSpec } from "./components.ts";
+import { type ComponentSpec, serves } from "./components.ts";
 import { API_PORT, environment } from "./control_plane.ts";
 import { PAUSE_IMAGE } from "./images.ts";
 import { type ClusterLayout, inNode, NODE_TOOLS, type NodeLayout, POD_SUBNET } from "./layout.ts";
@@ -121,16 +121,27 @@ export function nodeComponents(
   tools: Tools,
 ): readonly ComponentSpec[] {
   const names = nodeComponentNames(node);
-  const component = (kind: keyof typeof names, ...words: readonly string[]): ComponentSpec => ({
+  const component = (
+    kind: keyof typeof names,
+    ready: readonly string[],
+    ...words: readonly string[]
+  ): ComponentSpec => ({
     name: names[kind],
     command: inNode(node, ...words),
     env: nodeEnvironment(tools),
+    ready: inNode(node, ...ready),
     cgroup: `${node.shortName}/${kind}`,
   });
   return [
-    component("containerd", "containerd", "--config=/etc/containerd/config.toml"),
+    component(
+      "containerd",
+      ["ctr", "version"],
+      "containerd",
+      "--config=/etc/containerd/config.toml",
+    ),
     component(
       "kubelet",
+      serves(10248, "/healthz"),
       "kubelet",
       "--config=/etc/kubernetes/kubelet.json",
       "--kubeconfig=/etc/kubernetes/kubelet.conf",
@@ -139,6 +150,7 @@ export function nodeComponents(
     ),
     component(
       "proxy",
+      serves(10256, "/healthz"),
       "kube-proxy",
       "--config=/etc/kubernetes/proxy.json",
       `--hostname-override=${node.name}`,
