@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { AgentParts, POD1, POD2 } from "../../tests/support/agent_parts.ts";
+import { AgentParts, POD1 } from "../../tests/support/agent_parts.ts";
+import { SEED_UID } from "../../tests/support/lan_fixture.ts";
 import { TempDir } from "../../tests/support/temp_dir.ts";
 import { enqueueDelete, forgetDelete, readDeletes } from "../base/delete_queue.ts";
 import { DeleteReplay } from "./delete_replay.ts";
@@ -53,17 +54,18 @@ Deno.test("run() goes on after a failure and keeps that for the next time", asyn
   assert.deepEqual(held(agent), []);
 });
 
-Deno.test("run() leaves an interface that was made anew while it was at others", async () => {
+Deno.test("run() leaves an interface whose detach was forgotten while it was at others", async () => {
   using dir = new TempDir();
   const { agent, replay } = await queued(dir);
   using _agent = agent;
   enqueueDelete(dir.path, C1);
   enqueueDelete(dir.path, C2);
+  const turn = Promise.withResolvers<void>();
+  const holding = agent.mutex.run(SEED_UID, () => turn.promise);
   const running = replay.run();
-  await agent.service.del(C2);
-  await agent.add({ containerId: "c2", netns: POD2 }, { spoke: "pod2" });
   forgetDelete(dir.path, C2);
-  await running;
+  turn.resolve();
+  await Promise.all([holding, running]);
   assert.deepEqual(held(agent), ["c2"]);
 });
 

@@ -89,7 +89,7 @@ Deno.test("close() waits for what is under way, and drops the rest", async () =>
   queue.add("b");
   await until("the first is under way", () => done.length === 1);
   const closed = queue.close();
-  gate.resolve();
+  setTimeout(gate.resolve, 5);
   await closed;
   assert.equal(finished, true);
   assert.deepEqual(done, ["a"]);

@@ -148,6 +148,21 @@ Deno.test("reconcile() gives the addresses back when making it took two passes",
   assert.deepEqual(conditions(agent), []);
 });
 
+Deno.test("reconcile() gives the addresses back when that failed at first", async () => {
+  using agent = await running();
+  await agent.service.configure(ADDRESSES);
+  agent.kernel.machine.remove(agent.kernel.link(POD1, "net1"));
+  const configure = agent.kernel.configure;
+  agent.kernel.configure = () => {
+    throw new Error("no");
+  };
+  await agent.reconciler.reconcile(SEED_UID);
+  agent.kernel.configure = configure;
+  await agent.reconciler.reconcile(SEED_UID);
+  assert.deepEqual(agent.kernel.link(POD1, "net1").addresses, ["192.0.2.7/24"]);
+  assert.deepEqual(conditions(agent), []);
+});
+
 Deno.test("reconcile() finishes a macvtap of which making anew failed halfway", async () => {
   using agent = await running();
   agent.kernel.machine.remove(agent.kernel.link(POD1, "net1"));
@@ -327,6 +342,7 @@ for (
     const before = agent.snapshot();
     await agent.reconciler.reconcile(SEED_UID);
     assert.deepEqual(agent.snapshot(), before);
+    assert.deepEqual(conditions(agent), []);
   });
 }
 

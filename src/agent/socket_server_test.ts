@@ -188,10 +188,11 @@ Deno.test("serve() has no more than so many connections open, and the others wai
 
 Deno.test("serve() says of a request that it is too long, and hangs up", async () => {
   await using socket = new ServedSocket();
-  const answer = await socket.ask("x".repeat(MAX_MESSAGE_BYTES + 1000));
-  assert.ok(!answer.ok);
-  assert.equal(answer.error.code, CniCode.Decode);
-  assert.match(answer.error.msg, /longer than 1048576 bytes/);
+  using connection = await socket.connect();
+  await send(connection, "x".repeat(MAX_MESSAGE_BYTES + 1));
+  const { ok, error } = JSON.parse(await receiveAll(connection));
+  assert.deepEqual([ok, error.code], [false, CniCode.Decode]);
+  assert.match(error.msg, /longer than 1048576 bytes/);
   assert.deepEqual(socket.handled, []);
 });
 
@@ -306,7 +307,9 @@ Deno.test("serve() does not wait for silent clients when it is stopped", async (
   using connection = await socket.connect();
   await send(connection, `${READY}\n`);
   await until("it is served", () => socket.handled.length === 1);
+  const started = performance.now();
   await socket.stop();
+  assert.ok(performance.now() - started < 5000, "it waited for the client's deadline");
 });
 
 Deno.test("serve() ends at once when it was stopped before", async () => {
