@@ -25,6 +25,14 @@ export interface WatchTimes {
   readonly lookMs: number;
 }
 
+interface ParsedFile {
+  readonly stamp: string;
+  readonly problems: readonly Condition[];
+}
+
+/** Times of files are as coarse as this at worst (network file systems, FAT). */
+const COARSEST_TIME_MS = 2_000;
+
 const TIMES: WatchTimes = { settleMs: 100, pollMs: 30_000, lookMs: 1000 };
 
 const firstSeenSchema = z.record(z.string(), z.iso.datetime());
@@ -38,6 +46,8 @@ export class LansFolder {
   readonly #firstSeen: Map<string, string>;
   /** Last good content of each file. */
   readonly #good = new Map<string, readonly Lan[]>();
+  /** What was found in each file that has not been touched for a while. */
+  readonly #parsed = new Map<string, ParsedFile>();
 
   /** `firstSeenPath` remembers when a LAN without creation time was first seen: the older one wins. */
   constructor(
@@ -64,37 +74,50 @@ export class LansFolder {
     const present = new Set<string>();
     for (const name of fileNames(this.#folder)) {
       present.add(name);
-      this.#readFile(name, problems);
+      problems.push(...this.#readFile(name));
     }
-    for (const name of this.#good.keys()) if (!present.has(name)) this.#good.delete(name);
+    for (const known of [this.#good, this.#parsed]) {
+      for (const name of known.keys()) if (!present.has(name)) known.delete(name);
+    }
     const lans = this.#unique(problems);
     // A file that cannot be read now may be where a LAN is that nothing else tells of.
     if (problems.length === 0) this.#forgetAllBut(lans);
     return { lans: this.#dated(lans), problems };
   }
 
-  #readFile(name: string, problems: Condition[]): void {
+  /** Takes in what the file says; returns what is wrong with it. */
+  #readFile(name: string): readonly Condition[] {
     const path = `${this.#folder}/${name}`;
     try {
-      const { size, isFile } = Deno.statSync(path);
-      // To read a pipe would wait for ever.
-      if (!isFile) throw new Error("it is not a regular file");
-      if (size > MAX_MESSAGE_BYTES) {
-        throw new Error(`it has ${size} bytes, more than the ${MAX_MESSAGE_BYTES} a file may have`);
-      }
-      const entries = parseLans(Deno.readTextFileSync(path), path);
-      const bad = entries.flatMap((entry) => entry.kind === "bad" ? entry.issues : []);
-      for (const issue of bad) {
-        problems.push({ reason: "InvalidLan", message: describeFileIssue(issue) });
-      }
-      if (bad.length > 0 && this.#good.has(name)) return;
-      this.#good.set(name, entries.flatMap((entry) => entry.kind === "lan" ? [entry.lan] : []));
+      const file = Deno.statSync(path);
+      const stamp = stampOf(file, this.#now());
+      const parsed = this.#parsed.get(name);
+      if (stamp !== undefined && parsed?.stamp === stamp) return parsed.problems;
+      const problems = this.#parse(name, path, file);
+      if (stamp === undefined) this.#parsed.delete(name);
+      else this.#parsed.set(name, { stamp, problems });
+      return problems;
     } catch (error) {
-      problems.push({
+      this.#parsed.delete(name);
+      return [{
         reason: "UnreadableFile",
         message: `Cannot read "${path}": ${describe(error)}`,
-      });
+      }];
     }
+  }
+
+  #parse(name: string, path: string, { isFile, size }: Deno.FileInfo): Condition[] {
+    // To read a pipe would wait for ever.
+    if (!isFile) throw new Error("it is not a regular file");
+    if (size > MAX_MESSAGE_BYTES) {
+      throw new Error(`it has ${size} bytes, more than the ${MAX_MESSAGE_BYTES} a file may have`);
+    }
+    const entries = parseLans(Deno.readTextFileSync(path), path);
+    const bad = entries.flatMap((entry) => entry.kind === "bad" ? entry.issues : []);
+    if (bad.length === 0 || !this.#good.has(name)) {
+      this.#good.set(name, entries.flatMap((entry) => entry.kind === "lan" ? [entry.lan] : []));
+    }
+    return bad.map((issue) => ({ reason: "InvalidLan", message: describeFileIssue(issue) }));
   }
 
   /** One LAN a name; of two files that define it the first in alphabetical order counts. */
@@ -217,6 +240,20 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", done);
     if (signal.aborted) done();
   });
+}
+
+/**
+ * A text that differs once the file has changed; undefined for one that was changed just now, since
+ * it could change again and bear the same time.
+ */
+function stampOf(
+  { dev, ino, size, mtime, ctime }: Deno.FileInfo,
+  now: Date,
+): string | undefined {
+  if (mtime === null || ctime === null) return undefined;
+  const [modified, changed] = [mtime.getTime(), ctime.getTime()];
+  if (Math.max(modified, changed) > now.getTime() - COARSEST_TIME_MS) return undefined;
+  return [dev, ino, size, modified, changed].join();
 }
 
 function fileNames(folder: string): string[] {

@@ -334,6 +334,56 @@ Deno.test("watch() tells of a file that is renamed into the folder", async () =>
   });
 });
 
+/** Far from when the files of these tests were touched. */
+const LATER = Date.UTC(2100, 0, 1);
+const DATED = "creationTimestamp: 2026-01-01T00:00:00Z";
+
+Deno.test("read() does not parse again what was not touched for a while", () => {
+  using files = new Files({ "a.yaml": text("a", { metadata: DATED }), "b.yaml": "spec: {{{" });
+  files.time = LATER;
+  const [before, after] = [files.folder.read(), files.folder.read()];
+  assert.equal(after.lans[0], before.lans[0]);
+  assert.ok(reasons(after).includes("InvalidLan"));
+  assert.deepEqual(after.problems, before.problems);
+});
+
+Deno.test("read() parses again what was touched just now, since it could change at the same time", () => {
+  using files = new Files({ "a.yaml": text("a", { metadata: DATED }) });
+  files.time = Date.now();
+  const [before, after] = [files.folder.read(), files.folder.read()];
+  assert.notEqual(after.lans[0], before.lans[0]);
+});
+
+for (const write of ["over it", "into its place"] as const) {
+  Deno.test(`read() sees a file of the same length that is written ${write}`, () => {
+    using files = new Files({ "a.yaml": text("a", { vni: 1 }) });
+    files.time = LATER;
+    assert.deepEqual(vnis(files.folder.read()), [1]);
+    if (write === "over it") {
+      // As much later as times of files can tell apart.
+      Deno.utimeSync(`${files.path}/a.yaml`, new Date(0), new Date(0));
+      files.write("a.yaml", text("a", { vni: 2 }));
+    } else {
+      files.write(".new", text("a", { vni: 2 }));
+      Deno.renameSync(`${files.path}/.new`, `${files.path}/a.yaml`);
+    }
+    assert.deepEqual(vnis(files.folder.read()), [2]);
+  });
+}
+
+Deno.test("read() tells again of a file that cannot be read, and reads it when it can", () => {
+  using files = new Files({ "a.yaml": text("a") });
+  files.time = LATER;
+  files.folder.read();
+  files.remove("a.yaml");
+  Deno.symlinkSync("nowhere", `${files.path}/a.yaml`);
+  for (let round = 0; round < 2; round++) {
+    assert.deepEqual(reasons(files.folder.read()), ["UnreadableFile"]);
+  }
+  files.write("nowhere", text("a", { vni: 3 }));
+  assert.deepEqual(vnis(files.folder.read()), [3]);
+});
+
 Deno.test("watch() waits for a folder that is not there yet", async () => {
   using files = new Files();
   Deno.removeSync(files.path);
