@@ -23,6 +23,7 @@ import { LansFolder } from "./lans_folder.ts";
 import { Reconciler } from "./reconciler.ts";
 import { ReconcileQueue } from "./reconcile_queue.ts";
 import { recover } from "./recovery.ts";
+import { isDue, RESYNC_TICK_MS } from "./resync.ts";
 import { SocketServer } from "./socket_server.ts";
 import { TapIndexes } from "./tap_indexes.ts";
 
@@ -43,8 +44,8 @@ export interface AgentSeams {
   readonly transport?: OpenTransport;
 }
 
-/** Everything attached is looked at this often, whether or not an event came. */
-const RESYNC_MS = 60_000;
+/** Detaches that the plugin left behind are looked for this often. */
+const REPLAY_MS = 60_000;
 
 /** Runs until `signal` fires. What is attached stays as it is. */
 export async function agentMain(
@@ -104,13 +105,18 @@ export async function agentMain(
     problems: () => problems,
   });
   const server = new SocketServer(`${runDir}/${AGENT_SOCKET_NAME}`, handler, log);
+  // Those that nothing is attached to as well: something may be left of them.
+  const lanIds = () => new Set([...attachments.lanIds(), ...registry.ids()]);
+  let tick = 0;
   const resync = () => {
-    // Those that nothing is attached to as well: something may be left of them.
-    for (const lanId of [...attachments.lanIds(), ...registry.ids()]) queue.add(lanId);
+    tick++;
+    for (const lanId of lanIds()) if (isDue(lanId, tick)) queue.add(lanId);
+  };
+  const replayAgain = () => {
     replay.run().catch((error) => log.error("Replay failed", { error: describe(error) }));
   };
-  const timer = setInterval(resync, RESYNC_MS);
-  resync();
+  const timers = [setInterval(resync, RESYNC_TICK_MS), setInterval(replayAgain, REPLAY_MS)];
+  for (const lanId of lanIds()) queue.add(lanId);
   log.info("Agent is ready", { version, runDir, lans: [...registry.all()].length });
   try {
     await Promise.all([
@@ -119,7 +125,7 @@ export async function agentMain(
       folder.watch(readLans, signal),
     ]);
   } finally {
-    clearInterval(timer);
+    for (const timer of timers) clearInterval(timer);
     await queue.close();
     await kernel.settled();
     log.info("Agent has stopped; what is attached stays attached");

@@ -1,0 +1,15 @@
+/** Looks at LANs without occasion: a little all the time instead of much at once. */
+
+import { hash32 } from "../base/hash.ts";
+
+/** Every LAN is looked at this often, whether or not an event came: a look takes some 2 ms. */
+const RESYNC_MS = 300_000;
+const TICKS = 30;
+
+/** How often `isDue` is to be asked. */
+export const RESYNC_TICK_MS = RESYNC_MS / TICKS;
+
+/** Is it this LAN's turn at that tick? Once in `TICKS`, whatever other LANs come and go. */
+export function isDue(lanId: string, tick: number): boolean {
+  return hash32(lanId) % TICKS === tick % TICKS;
+}
