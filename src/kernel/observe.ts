@@ -20,7 +20,11 @@ export function observeLan(host: NetlinkClient, scope: Scope, open: OpenTranspor
   return {
     netns,
     links: byName(links),
-    hostLinks: byName(scope.hostLinks.flatMap((name) => findLink(host, name) ?? [])),
+    // By the name asked for: it can be another link's alternative name.
+    hostLinks: new Map(scope.hostLinks.flatMap((name) => {
+      const found = findLink(host, name);
+      return found === undefined ? [] : [[name, found] as const];
+    })),
     targets: new Map(scope.targets.flatMap((path) => {
       const found = linksAt(path, open);
       return found === undefined ? [] : [[path, byName(found)] as const];

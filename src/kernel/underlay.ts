@@ -10,6 +10,7 @@ import {
 import type { NetlinkClient } from "../netlink/client.ts";
 import { formatIp, parseIp } from "../base/ip.ts";
 import type { Underlay } from "../plan/wanted.ts";
+import { readLinkSysctl } from "../sys/sysctl.ts";
 import { findLink } from "./observe.ts";
 
 /** Device `name` of the client's namespace; undefined when it does not exist. */
@@ -19,7 +20,13 @@ export function readUnderlay(client: NetlinkClient, name: string): Underlay | un
   const addresses = client.dump(dumpAddresses("ipv6", link.index), decodeAddress)
     .filter(({ index, address }) => index === link.index && isLinkLocal(address));
   const { index, mtu, up, running } = link;
-  return { name, index, mtu, up, running, ipv6: ipv6State(addresses) };
+  const ipv6 = isIpv6Off(name) ? "off" : ipv6State(addresses);
+  return { name, index, mtu, up, running, ipv6 };
+}
+
+/** Also where the kernel has no IPv6 at all. */
+function isIpv6Off(name: string): boolean {
+  return readLinkSysctl("ipv6", name, "disable_ipv6") !== 0;
 }
 
 /** fe80::/10 (RFC 4291, 2.4) */

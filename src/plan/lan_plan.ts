@@ -42,7 +42,7 @@ export function lanPlan(
   const name = lanName(lan);
   const device = underlayName(spec, node.name);
   const mtu = spec.mtu ?? defaultMtu(underlay);
-  const vxlan = underlay === undefined || underlay.mtu < IPV6_MIN_MTU
+  const vxlan = underlay === undefined || !runsIpv6(underlay)
     ? undefined
     : vxlanPlan(lan, node, underlay, mtu);
   return {
@@ -55,6 +55,11 @@ export function lanPlan(
     attachments,
     conditions: underlayConditions({ lan: name, spec, node: node.name, device, mtu }, underlay),
   };
+}
+
+/** Without it the kernel makes no VXLAN. */
+function runsIpv6({ mtu, ipv6 }: Underlay): boolean {
+  return mtu >= IPV6_MIN_MTU && ipv6 !== "off";
 }
 
 /** Leaves room for VXLAN over IPv6 and one inner VLAN tag. */

@@ -56,6 +56,13 @@ export function underlayConditions(
       `Underlay device "${device}" of ${who} has MTU ${underlay.mtu}; IPv6 needs at least ${IPV6_MIN_MTU}`,
     );
   }
+  if (underlay.ipv6 === "off") {
+    return condition(
+      "Ipv6Off",
+      true,
+      `Underlay device "${device}" of ${who} has IPv6 switched off on node "${node}"; set net/ipv6/conf/${device}/disable_ipv6=0`,
+    );
+  }
   if (spec.mtu !== undefined && spec.mtu > underlay.mtu - VXLAN6_OVERHEAD) {
     return condition(
       "MtuTooLarge",

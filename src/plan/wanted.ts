@@ -84,6 +84,6 @@ export interface Underlay {
   readonly mtu: number;
   readonly up: boolean;
   readonly running: boolean;
-  /** Link-local IPv6 address, the source of what the VXLAN sends. */
-  readonly ipv6: "usable" | "tentative" | "duplicate" | "none";
+  /** Link-local IPv6 address, the source of what the VXLAN sends; "off" when IPv6 itself is. */
+  readonly ipv6: "usable" | "tentative" | "duplicate" | "none" | "off";
 }

@@ -153,7 +153,7 @@ const UNDERLAY: readonly (Drift & { readonly meanwhile: Meanwhile })[] = [
     name: "has IPv6 switched off and on",
     cause: "sysctl -qw net.ipv6.conf.eth1.disable_ipv6=1",
     meanwhile: {
-      reasons: ["NoIpv6Source"],
+      reasons: ["Ipv6Off"],
       end: "sysctl -qw net.ipv6.conf.eth1.disable_ipv6=0",
     },
   },
