@@ -1,55 +1,67 @@
-/** Keys to look at again: each once, a little later, one after the other. */
+/** Keys to look at again: each once, a little later, one after the other, and again if it failed. */
 
+import type { Backoff } from "../base/backoff.ts";
 import { describe } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import { WorkQueue } from "../base/work_queue.ts";
 
 /** Changes come in bursts, most of them our own: they are looked at together. */
 const GATHER_MS = 50;
+/** The periodic look comes every minute: later than that would be no retry. */
+const BACKOFF: Backoff = { firstMs: 500, mostMs: 30_000 };
 
 export class ReconcileQueue {
-  readonly #reconcile: (key: string) => Promise<void>;
+  readonly #reconcile: (key: string) => Promise<boolean>;
   readonly #log: Log;
   readonly #gatherMs: number;
-  readonly #waiting = new Set<string>();
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #running = Promise.resolve();
-  #closed = false;
+  readonly #queue: WorkQueue;
+  readonly #stop = new AbortController();
+  readonly #running: Promise<void>;
 
-  /** Keys are gathered for `gatherMs` milliseconds. */
-  constructor(reconcile: (key: string) => Promise<void>, log: Log, gatherMs: number = GATHER_MS) {
+  /** `reconcile` says whether the key is well. Keys are gathered for `gatherMs` milliseconds. */
+  constructor(
+    reconcile: (key: string) => Promise<boolean>,
+    log: Log,
+    gatherMs: number = GATHER_MS,
+    backoff: Backoff = BACKOFF,
+  ) {
     this.#reconcile = reconcile;
     this.#log = log;
     this.#gatherMs = gatherMs;
+    this.#queue = new WorkQueue({ backoff });
+    this.#running = this.#run();
   }
 
   add(key: string): void {
-    if (this.#closed) return;
-    this.#waiting.add(key);
-    this.#timer ??= setTimeout(() => {
-      this.#running = this.#running.then(() => this.#drain());
-    }, this.#gatherMs);
+    this.#queue.add(key, this.#gatherMs);
   }
 
-  async #drain(): Promise<void> {
-    this.#timer = undefined;
-    const keys = [...this.#waiting];
-    this.#waiting.clear();
-    for (const key of keys) {
-      if (this.#closed) return;
-      try {
-        await this.#reconcile(key);
-      } catch (error) {
-        this.#log.error("Reconcile failed", { key, error: describe(error) });
-      }
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    for (;;) {
+      const key = await this.#queue.take(signal);
+      if (key === undefined) return;
+      const isWell = await this.#look(key);
+      this.#queue.done(key);
+      if (isWell) this.#queue.forget(key);
+      else this.#queue.retry(key);
       // Requests are served in between, however long the list.
       await new Promise((resolve) => setTimeout(resolve));
     }
   }
 
+  async #look(key: string): Promise<boolean> {
+    try {
+      return await this.#reconcile(key);
+    } catch (error) {
+      this.#log.error("Reconcile failed", { key, error: describe(error) });
+      return false;
+    }
+  }
+
   /** Takes no more keys, and resolves when the one under way is done. */
   async close(): Promise<void> {
-    this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#stop.abort();
     await this.#running;
   }
 }

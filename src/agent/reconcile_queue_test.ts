@@ -4,16 +4,17 @@ import { until } from "../../tests/support/until.ts";
 import { ReconcileQueue } from "./reconcile_queue.ts";
 
 /** A queue that writes down what it does, and does what `task` says. */
-function recorded(task: (key: string) => Promise<void> | void = () => {}) {
+function recorded(task: (key: string) => Promise<void | boolean> | void | boolean = () => {}) {
   const done: string[] = [];
   const log = new LogRecorder();
   const queue = new ReconcileQueue(
     async (key) => {
       done.push(key);
-      await task(key);
+      return await task(key) ?? true;
     },
     log,
     1,
+    { firstMs: 2, mostMs: 4 },
   );
   return { done, log, queue };
 }
@@ -52,13 +53,24 @@ Deno.test("add() never does two at once", async () => {
   assert.equal(most, 1);
 });
 
-Deno.test("add() goes on after a failure and logs it", async () => {
+Deno.test("add() looks again, a little later, at a key that is not well, until it is", async () => {
+  const { done, queue } = recorded((key) => key === "b" || done.length >= 4);
+  queue.add("a");
+  queue.add("b");
+  await until("it is well", () => done.length === 4);
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  await queue.close();
+  assert.deepEqual(done.filter((key) => key === "a").length, 3);
+  assert.equal(done.length, 4);
+});
+
+Deno.test("add() goes on after a failure, logs it and tries again", async () => {
   const { done, log, queue } = recorded((key) => {
-    if (key === "a") throw new Error("no");
+    if (key === "a" && done.length === 1) throw new Error("no");
   });
   queue.add("a");
   queue.add("b");
-  await until("both are done", () => done.length === 2);
+  await until("all is done", () => done.length === 3);
   await queue.close();
   assert.deepEqual(log.records.map(({ msg, key, error }) => ({ msg, key, error })), [
     { msg: "Reconcile failed", key: "a", error: "no" },

@@ -49,8 +49,11 @@ export class Reconciler {
     return this.#conditions.get(lanId) ?? [];
   }
 
-  /** Looks at one LAN and mends what is not right. May be called at any time, any number of times. */
-  reconcile(lanId: string): Promise<void> {
+  /**
+   * Looks at one LAN and mends what is not right; says whether all of it could be mended. May be
+   * called at any time, any number of times.
+   */
+  reconcile(lanId: string): Promise<boolean> {
     return this.#deps.mutex.run(lanId, async () => {
       const { service, attachments, drift, log } = this.#deps;
       try {
@@ -59,9 +62,11 @@ export class Reconciler {
         if (attachments.ofLan(lanId).length > 0) return await this.#mend(lanId);
         drift.untrack(lanId);
         this.#note(lanId, []);
+        return true;
       } catch (error) {
         this.#note(lanId, [{ reason: "ReconcileFailed", message: describe(error) }]);
         log.warn("Cannot mend LAN", { lanId, error: describe(error) });
+        return false;
       }
     });
   }
@@ -86,11 +91,11 @@ export class Reconciler {
     if (attachments.ofLan(lanId).length === 0) await builder.remove(name, path, lanId);
   }
 
-  async #mend(lanId: string): Promise<void> {
+  async #mend(lanId: string): Promise<boolean> {
     const { registry, attachments, builder, node } = this.#deps;
     const lan = registry.accepted(lanId);
     // No longer configured or accepted: what is attached goes on, as it is, until it is detached.
-    if (lan === undefined) return;
+    if (lan === undefined) return true;
     const held = attachments.ofLan(lanId);
     requireUnmoved(lanName(lan), builder.netnsPath(lan), held);
     const netnsId = this.#track(lan, held);
@@ -107,6 +112,7 @@ export class Reconciler {
       ...oversized(held, wanted.vxlan?.mtu, wanted.lan),
       ...failures,
     ]);
+    return failures.length === 0;
   }
 
   /**
