@@ -236,6 +236,9 @@ function kubeletConfig({ cgroup }: ClusterLayout, { address, shortName }: NodeLa
     volumePluginDir: "/var/lib/kubelet/volume-plugins",
     makeIPTablesUtilChains: false,
     resolvConf: "",
+    // New devices show up at once, not after up to 10 s.
+    nodeStatusUpdateFrequency: "1s",
+    nodeStatusReportFrequency: "5m",
     clusterDomain: "cluster.local",
     maxPods: 250,
   };

@@ -6,14 +6,22 @@ import { cgroupProcesses, removeCgroup } from "./cgroups.ts";
 import type { ClusterLayout } from "./layout.ts";
 
 /** Removes what there is, whole or half made, and nothing else. Twice is as good as once. */
-export async function removeCluster({ dir, cgroup }: ClusterLayout): Promise<void> {
+export async function removeCluster(layout: ClusterLayout): Promise<void> {
+  // What a process that was killed had started, such as tar, may still be at work for a moment.
+  await until(`"${layout.dir}" is gone`, () => removeOnce(layout).then(() => true), {
+    timeout: 30_000,
+    interval: 100,
+  });
+}
+
+async function removeOnce({ dir, cgroup }: ClusterLayout): Promise<void> {
   await until(`no process of "${dir}" is left`, async () => {
     const found = [...await cgroupProcesses(cgroup), ...await processesIn(await namespaces(dir))];
     for (const pid of found) kill(pid);
     return found.length === 0;
-  }, { timeout: 30_000, interval: 20 });
+  });
   const mounts = await mountsIn(dir);
-  // The innermost first, and several on one place are listed as often.
+  // The innermost first; several on one place are listed as often.
   if (mounts.length > 0) await runProgram(["umount", "-l", ...mounts.toReversed()]);
   await removeCgroup(cgroup);
   const left = await mountsIn(dir);
