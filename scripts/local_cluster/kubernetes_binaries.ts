@@ -18,6 +18,8 @@ const PROGRAMS = [
 ];
 const SITE = "https://dl.k8s.io";
 const MODULE = new URL("kubernetes/", import.meta.url).pathname;
+/** Of Go's major version 1. */
+const LEAST_GO_MINOR = 24;
 /** Those of the official build. */
 const BUILD_TAGS = "selinux,notest,grpcnotrace";
 
@@ -110,7 +112,15 @@ function address(version: string, file: string): string {
 async function build(version: string, folder: string, say: Say): Promise<string> {
   const library = new URL("../lib/packages.sh", import.meta.url).pathname;
   await runProgram(["sh", "-c", '. "$0"; need golang-go:go', library]);
-  const go = (await runProgram(["go", "env", "GOVERSION"])).trim();
+  const inModule = ["sh", "-euc", 'cd "$0"; exec "$@"', MODULE];
+  const go = (await runProgram([...inModule, "go", "env", "GOVERSION"])).trim();
+  const minor = Number(/^go1\.(\d+)/.exec(go)?.[1]);
+  if (minor < LEAST_GO_MINOR) {
+    throw new Error(
+      `Kubernetes ${version} needs Go 1.${LEAST_GO_MINOR} to be built, and this machine has ${go}; ` +
+        `install a newer Go, or lay the programs of ${SITE} into "${folder}" with a file "origin"`,
+    );
+  }
   say(
     `Building Kubernetes ${version} with ${go} into ${folder}, as ${SITE} is out of reach; ` +
       "this happens once and takes 5 to 15 minutes",
@@ -118,13 +128,11 @@ async function build(version: string, folder: string, say: Say): Promise<string>
   const packages = PROGRAMS.map((name) => `k8s.io/kubernetes/cmd/${name}`);
   await runProgram([
     // Others may be at work on this machine.
-    ...["nice", "-n", "19", "go", "-C", MODULE, "build", "-mod=readonly", "-trimpath"],
+    ...[...inModule, "nice", "-n", "19", "go", "build", "-mod=readonly", "-trimpath"],
     ...["-buildvcs=false", "-tags", BUILD_TAGS, "-ldflags", versionFlags(version)],
     ...["-o", `${folder}/`, ...packages],
   ], { env: { CGO_ENABLED: "0", GOFLAGS: "" } }).catch((cause) => {
-    throw new Error(`Kubernetes ${version} could not be built with ${go}; it needs Go 1.24`, {
-      cause,
-    });
+    throw new Error(`Kubernetes ${version} could not be built with ${go}`, { cause });
   });
   return `Built with ${go}`;
 }
