@@ -18,7 +18,7 @@ export async function findMultus(tools: string, say: Say): Promise<string | unde
   const path = `${tools}/multus-${VERSION}-${Deno.build.arch}`;
   if (await isFile(path)) return path;
   return await withFileLock(`${path}.lock`, async () => {
-    const checksums = await get("checksums.txt", AbortSignal.timeout(5_000)).catch(() => undefined);
+    const checksums = await get("checksums.txt", AbortSignal.timeout(3_000)).catch(() => undefined);
     if (checksums === undefined) return undefined;
     say(`Downloading multus ${VERSION} into ${path}`);
     await download(path, new TextDecoder().decode(checksums));
