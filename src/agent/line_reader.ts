@@ -4,11 +4,13 @@ import { K8slanError } from "../base/errors.ts";
 import { MAX_MESSAGE_BYTES } from "../api/names.ts";
 
 const LINE_FEED = 10;
+/** A usual request fits. More would be garbage that the process grows by: one for each connection. */
+const CHUNK_BYTES = 4 * 1024;
 
 export class LineReader {
   readonly #source: { read(buffer: Uint8Array): Promise<number | null> };
   readonly #decoder = new TextDecoder();
-  readonly #buffer = new Uint8Array(64 * 1024);
+  readonly #buffer = new Uint8Array(CHUNK_BYTES);
   #chunks: Uint8Array[] = [];
   #length = 0;
 
