@@ -1,18 +1,14 @@
 /** The device plugin of one resource: kubelet's `v1beta1.DevicePlugin` behind a unix socket. */
 
-import { Buffer } from "node:buffer";
-import type {
-  MethodDefinition,
-  sendUnaryData,
-  ServerUnaryCall,
-  ServerWritableStream,
-} from "@grpc/grpc-js";
+import type { sendUnaryData, ServerUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
 import { describe } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
 import { allocate } from "./allocate.ts";
-import { type Codec, devicePluginCodecs } from "./codec.ts";
+import { devicePluginCodecs } from "./codec.ts";
 import { deviceList, type PluginDevice, sameDevices } from "./device_list.ts";
 import { GrpcError, grpcStatusNumber } from "./grpc_error.ts";
 import { GrpcListener } from "./grpc_listener.ts";
+import { grpcMethod } from "./grpc_method.ts";
 import type {
   AllocateRequest,
   AllocateResponse,
@@ -21,6 +17,8 @@ import type {
   Empty,
   ListAndWatchResponse,
 } from "./messages.ts";
+
+const SERVICE = "/v1beta1.DevicePlugin";
 
 /** Neither of the optional calls is implemented: kubelet must not make them. */
 const OPTIONS: DevicePluginOptions = {
@@ -31,12 +29,22 @@ const OPTIONS: DevicePluginOptions = {
 /** Kubelet needs a few milliseconds to write down an empty list and to hang up. */
 const WITHDRAW_GRACE_MS = 2_000;
 
+/** What servers did so far; many may share one. */
+export interface PluginCounters {
+  /** Device lists sent to kubelet. */
+  lists: number;
+  /** Allocate calls, answered or refused. */
+  allocations: number;
+}
+
 export interface DevicePluginServerOptions {
   /** Of the socket; its folder must exist. */
   readonly path: string;
   readonly devices: readonly PluginDevice[];
   /** The device file that kubelet is promised for a device; undefined if it has none. */
   readonly pathOf: (deviceId: string) => string | undefined;
+  readonly log: Log;
+  readonly counters: PluginCounters;
   /** Called after kubelet has begun or ended to watch. */
   readonly watchersChanged?: () => void;
 }
@@ -46,20 +54,22 @@ export class DevicePluginServer implements Disposable {
   readonly #pathOf: (deviceId: string) => string | undefined;
   readonly #watchersChanged: () => void;
   readonly #watchers = new Set<Watcher>();
+  readonly #log: Log;
+  readonly #counters: PluginCounters;
   #devices: readonly Device[];
-  #sent = 0;
-  #allocations = 0;
 
   constructor(options: DevicePluginServerOptions) {
     this.#devices = deviceList(options.devices);
+    this.#log = options.log;
+    this.#counters = options.counters;
     this.#pathOf = options.pathOf;
     this.#watchersChanged = options.watchersChanged ?? (() => {});
     const { empty, options: optionsCodec, devices, allocateRequest, allocateResponse } =
       devicePluginCodecs();
     const service = {
-      GetDevicePluginOptions: method("GetDevicePluginOptions", empty, optionsCodec),
-      ListAndWatch: { ...method("ListAndWatch", empty, devices), responseStream: true },
-      Allocate: method("Allocate", allocateRequest, allocateResponse),
+      GetDevicePluginOptions: grpcMethod(`${SERVICE}/GetDevicePluginOptions`, empty, optionsCodec),
+      ListAndWatch: grpcMethod(`${SERVICE}/ListAndWatch`, empty, devices, { stream: true }),
+      Allocate: grpcMethod(`${SERVICE}/Allocate`, allocateRequest, allocateResponse),
     };
     this.#listener = new GrpcListener(options.path, service, {
       GetDevicePluginOptions: (
@@ -77,16 +87,6 @@ export class DevicePluginServer implements Disposable {
   /** How many streams kubelet has open; one, but for the moments after it registers anew. */
   get watchers(): number {
     return this.#watchers.size;
-  }
-
-  /** Lists sent so far. */
-  get sent(): number {
-    return this.#sent;
-  }
-
-  /** Allocate calls answered so far, refusals among them. */
-  get allocations(): number {
-    return this.#allocations;
   }
 
   /** Serves; called again, makes the socket file anew while kubelet's streams stay open. */
@@ -117,7 +117,7 @@ export class DevicePluginServer implements Disposable {
   }
 
   #watch(call: DeviceStream): void {
-    const watcher = new Watcher(call, () => this.#sent++);
+    const watcher = new Watcher(call, this.#counters);
     const gone = () => {
       if (this.#watchers.delete(watcher)) this.#watchersChanged();
     };
@@ -130,12 +130,14 @@ export class DevicePluginServer implements Disposable {
   }
 
   #allocate(request: AllocateRequest, answer: sendUnaryData<AllocateResponse>): void {
-    this.#allocations++;
+    this.#counters.allocations++;
     try {
       answer(null, allocate(request, (id) => this.#has(id) ? this.#pathOf(id) : undefined));
     } catch (error) {
+      const details = describe(error);
+      this.#log.warn("Allocate refused", { error: details });
       const code = grpcStatusNumber(error instanceof GrpcError ? error.code : "Internal");
-      answer({ code, details: describe(error) });
+      answer({ code, details });
     }
   }
 
@@ -149,14 +151,14 @@ type DeviceStream = ServerWritableStream<Empty, ListAndWatchResponse>;
 /** One open ListAndWatch; a kubelet that does not read gets the newest list when it does. */
 class Watcher {
   readonly #call: DeviceStream;
-  readonly #count: () => void;
+  readonly #counters: PluginCounters;
   #newest: readonly Device[] | undefined;
   #sent: readonly Device[] | undefined;
   #full = false;
 
-  constructor(call: DeviceStream, count: () => void) {
+  constructor(call: DeviceStream, counters: PluginCounters) {
     this.#call = call;
-    this.#count = count;
+    this.#counters = counters;
     call.on("drain", () => {
       this.#full = false;
       this.#send();
@@ -181,26 +183,6 @@ class Watcher {
     if (this.#sent !== undefined && sameDevices(this.#sent, devices)) return;
     this.#sent = devices;
     this.#full = !this.#call.write({ devices });
-    this.#count();
+    this.#counters.lists++;
   }
-}
-
-function method<Q, A>(
-  name: string,
-  request: Codec<Q>,
-  response: Codec<A>,
-): MethodDefinition<Q, A> {
-  return {
-    path: `/v1beta1.DevicePlugin/${name}`,
-    requestStream: false,
-    responseStream: false,
-    requestSerialize: (message) => toBuffer(request.encode(message)),
-    requestDeserialize: (bytes) => request.decode(bytes),
-    responseSerialize: (message) => toBuffer(response.encode(message)),
-    responseDeserialize: (bytes) => response.decode(bytes),
-  };
-}
-
-function toBuffer(bytes: Uint8Array<ArrayBuffer>): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -27,6 +27,7 @@ const GIVEN_UP = "The call was given up";
 export class GrpcClient implements Disposable {
   readonly #path: string;
   readonly #client: Deno.HttpClient;
+  #closed = false;
 
   /** For the server that listens at the unix socket `path`. */
   constructor(path: string) {
@@ -87,6 +88,8 @@ export class GrpcClient implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#client.close();
   }
 }

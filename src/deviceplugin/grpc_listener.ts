@@ -11,8 +11,9 @@ import {
 import { K8slanError } from "../base/errors.ts";
 
 /**
- * It listens by itself and hands accepted connections to grpc-js, which cannot close them: what
- * grpc-js calls a shutdown leaves them open under Deno, and the other side would never notice.
+ * It listens by itself, hands accepted connections to grpc-js, and closes them itself. grpc-js ends
+ * a connection by a GOAWAY frame: under Deno 2.9 that leaves it open, so that the other side never
+ * notices, and now and then aborts the whole process ("closed_next == NULL" in nghttp2).
  */
 export class GrpcListener implements Disposable {
   readonly path: string;
@@ -82,7 +83,6 @@ export class GrpcListener implements Disposable {
   [Symbol.dispose](): void {
     this.#stopListening();
     for (const connection of this.#connections) connection.destroy();
-    this.#server.forceShutdown();
   }
 
   #stopListening(): void {

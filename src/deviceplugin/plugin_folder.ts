@@ -1,0 +1,126 @@
+/** Kubelet's device plugin folder: where it listens, and where it looks for the plugins' sockets. */
+
+/** Of the file name at which kubelet takes registrations. */
+const KUBELET_SOCKET = "kubelet.sock";
+/** Several events of one cause are taken together. */
+const SETTLE_MS = 10;
+/** How often kubelet's socket is looked at without an event: the folder itself may be replaced. */
+const POLL_MS = 1_000;
+/** So many polls apart everything is looked at, should the system have lost events. */
+const FULL_POLLS = 30;
+
+export interface PluginFolderView {
+  /** Another text each time that kubelet made its socket; undefined while it has none. */
+  readonly kubelet: string | undefined;
+  /** The sockets there by file name, kubelet's among them; the text tells one from its successor. */
+  readonly sockets: ReadonlyMap<string, string>;
+}
+
+/** Of kubelet's socket in `folder`. */
+export function kubeletSocket(folder: string): string {
+  return `${folder}/${KUBELET_SOCKET}`;
+}
+
+/** What is in `folder` now; nothing if there is no such folder. */
+export function viewPluginFolder(folder: string): PluginFolderView {
+  const sockets = new Map<string, string>();
+  for (const name of fileNames(folder)) {
+    const identity = socketIdentity(`${folder}/${name}`);
+    if (identity !== undefined) sockets.set(name, identity);
+  }
+  return { kubelet: sockets.get(KUBELET_SOCKET), sockets };
+}
+
+/** The socket at `path`, to be told from a later one there; undefined if there is none. */
+export function socketIdentity(path: string): string | undefined {
+  return identity(path, (info) => info.isSocket === true);
+}
+
+/**
+ * Calls `changed` once at the start and then soon after each change in `folder`, until `signal`
+ * fires. The folder need not exist. Kubelet empties it at every start, and removing it makes no
+ * difference.
+ */
+export async function watchPluginFolder(
+  folder: string,
+  changed: () => void,
+  signal: AbortSignal,
+): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const soon = () => {
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      changed();
+    }, SETTLE_MS);
+  };
+  let seen = pollView(folder);
+  let watcher = openWatcher(folder, soon);
+  soon();
+  let polls = 0;
+  const poll = setInterval(() => {
+    if (++polls % FULL_POLLS === 0) soon();
+    const now = pollView(folder);
+    if (now.folder !== seen.folder || watcher === undefined) {
+      watcher?.close();
+      watcher = openWatcher(folder, soon);
+    }
+    if (now.folder !== seen.folder || now.kubelet !== seen.kubelet) soon();
+    seen = now;
+  }, POLL_MS);
+  await aborted(signal);
+  clearInterval(poll);
+  clearTimeout(timer);
+  watcher?.close();
+}
+
+function pollView(folder: string): { folder: string | undefined; kubelet: string | undefined } {
+  return { folder: identity(folder), kubelet: identity(kubeletSocket(folder)) };
+}
+
+function openWatcher(folder: string, changed: () => void): Deno.FsWatcher | undefined {
+  try {
+    const watcher = Deno.watchFs(folder, { recursive: false });
+    forward(watcher, changed);
+    return watcher;
+  } catch {
+    return undefined; // not there yet: the poll tries again
+  }
+}
+
+async function forward(watcher: Deno.FsWatcher, changed: () => void): Promise<void> {
+  try {
+    for await (const event of watcher) if (event.kind !== "access") changed();
+  } catch {
+    changed(); // the poll sees the rest
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) =>
+    signal.addEventListener("abort", () => resolve(), { once: true })
+  );
+}
+
+function fileNames(folder: string): string[] {
+  try {
+    return Array.from(Deno.readDirSync(folder), ({ name }) => name);
+  } catch {
+    return [];
+  }
+}
+
+/** Inode numbers are used again at once; together with the time of creation they are not. */
+function identity(
+  path: string,
+  isMeant: (info: Deno.FileInfo) => boolean = () => true,
+): string | undefined {
+  try {
+    const info = Deno.lstatSync(path);
+    if (!isMeant(info)) return undefined;
+    const born = info.isDirectory ? info.birthtime : info.mtime;
+    return `${info.dev}:${info.ino}:${born?.getTime()}`;
+  } catch {
+    return undefined;
+  }
+}
