@@ -19,6 +19,11 @@ export function writeAtomically(path: string, text: string): void {
   }
 }
 
+/** Is `name` that of a file that `writeAtomically` did not get to rename? */
+export function isTemporary(name: string): boolean {
+  return /\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/.test(name);
+}
+
 /** Keeps a file that cannot be understood for a person to look at. Never throws. */
 export function moveAside(path: string, why: unknown, log: Log): void {
   log.warn("Damaged file moved aside", { path, error: describe(why) });

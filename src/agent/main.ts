@@ -25,6 +25,7 @@ import { ReconcileQueue } from "./reconcile_queue.ts";
 import { recover } from "./recovery.ts";
 import { isDue, RESYNC_TICK_MS } from "./resync.ts";
 import { SocketServer } from "./socket_server.ts";
+import { prepareStateDir } from "./state_dir.ts";
 import { TapIndexes } from "./tap_indexes.ts";
 
 export interface AgentOptions {
@@ -56,17 +57,17 @@ export async function agentMain(
   const { node, runDir, stateDir, lansDir, tapOwner } = options;
   const log = seams.log ?? createLog({ level: options.logLevel, fields: { node } });
   const netnsDir = `${runDir}/${NETNS_DIR_NAME}`;
-  for (const path of [runDir, netnsDir, stateDir]) {
-    Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
-  }
+  const recordsDir = `${stateDir}/attachments`;
+  for (const path of [runDir, netnsDir]) Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
   requireSharedMounts(netnsDir);
   using _lock = lockRunDir(runDir);
+  for (const path of [stateDir, recordsDir]) prepareStateDir(path, log);
   using kernel = new LinuxKernel(netnsDir, seams.transport);
   // Subscribed before the first look, so that nothing falls between.
   const events = watchKernelEvents(signal);
 
   const registry = new LanRegistry();
-  const records = new AttachmentRecords(`${stateDir}/attachments`, log);
+  const records = new AttachmentRecords(recordsDir, log);
   const attachments = new Attachments(records);
   const taps = new TapIndexes(`${stateDir}/taps.json`, node, log);
   const builder = new LanBuilder(kernel, { name: node, netnsDir }, log);

@@ -23,8 +23,13 @@ export function createLanNetns(path: string, mark: string, open: OpenTransport):
   });
 }
 
-/** Is the plain file at `path` one that `createLanNetns` did not get to bind? */
+/** Is the plain file at `path` one that `createLanNetns` did not get to write or to bind? */
 export function isUnfinishedNetns(path: string): boolean {
   const { isFile, size } = Deno.lstatSync(path);
-  return isFile && size < 1024 && parseMark(Deno.readTextFileSync(path).trimEnd()) !== undefined;
+  if (!isFile || size >= 1024) return false;
+  if (size === 0) return TEMPORARY.test(path);
+  return parseMark(Deno.readTextFileSync(path).trimEnd()) !== undefined;
 }
+
+/** Ends with a UUID; names of LANs' namespaces have no dot. */
+const TEMPORARY = /\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

@@ -241,8 +241,9 @@ rootTest("AttachService refuses the namespace of a LAN as workload", async () =>
 rootTest("AttachService finishes what a crash left of a LAN's namespace", async () => {
   await using lab = await createAgentLab({ nodes: 1 });
   const node = lab.node("worker1");
-  await lab.putLan(seedLan(lab));
-  const mark = "k8slan lan=file.k8slan-system.lan-test name=k8slan-system/lan-test\n";
+  const lan = seedLan(lab);
+  await lab.putLan(lan);
+  const mark = `k8slan lan=${(await node.lan(lan))?.uid} name=${LAN}\n`;
   await Deno.writeTextFile(`${node.netnsDir}/knlvrf`, mark);
   const pod = await lab.addWorkload("pod");
   await node.attach(pod, { lan: LAN, spoke: "pod1" });

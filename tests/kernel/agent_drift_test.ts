@@ -273,6 +273,8 @@ class Stage implements AsyncDisposable {
         const found = await this.#conditions();
         assert.deepEqual(found.map(({ reason }) => reason), reasons);
         const lines = differingLines(await this.#look(), this.#whole);
+        const touched = lines.filter((line) => /\/pod[12]\b|\/workloads\//.test(line));
+        assert.deepEqual(touched, [], "Workloads and their spokes have nothing to do with it");
         for (const pattern of differs) {
           assert.ok(lines.some((line) => pattern.test(line)), `${pattern}`);
         }

@@ -13,6 +13,8 @@ import {
   type Workload,
 } from "../support/agent_lab.ts";
 import { rootTest } from "../support/netns_lab.ts";
+import { randomInts } from "../support/random.ts";
+import { NumberedStream } from "../support/numbered_stream.ts";
 import { type NodePicture, takePicture, untilPicture } from "../support/node_picture.ts";
 import { until } from "../support/until.ts";
 
@@ -20,12 +22,13 @@ const LAN = "k8slan-system/lan-test";
 const NO_IPV6 = ["sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1"];
 /** Nodes that take points from the same list, to use all of the machine. */
 const NODES = 3;
+const KILLS = 20;
 
 interface Sweep {
   readonly name: string;
   readonly attach: "macvtap" | "veth";
   /** What the agent is killed in. */
-  readonly during: "attach" | "detach";
+  readonly during: "attach" | "detach" | "mend";
   /** Something else is attached to the LAN all the time. */
   readonly inUse: boolean;
   /** No fewer messages than this are expected, or the test would prove nothing. */
@@ -53,6 +56,10 @@ const SWEEPS: readonly Sweep[] = [
     name: "DEL of one of two attachments",
     ...{ attach: "veth", during: "detach", inUse: true, messagesMin: 2 },
   },
+  {
+    name: "the mending of bridge and VXLAN",
+    ...{ attach: "macvtap", during: "mend", inUse: true, messagesMin: 6 },
+  },
 ];
 
 for (const sweep of SWEEPS) {
@@ -72,11 +79,72 @@ for (const sweep of SWEEPS) {
       return died;
     });
     assert.ok(messages >= sweep.messagesMin, `Only ${messages} messages were sent`);
+    // Nothing but messages happens in mending: after one is before the next.
+    if (sweep.during === "mend") return;
     await share(stages, async (stage, at) => {
       if (at <= messages) await stage.killAt(`after ${at}`);
       return at < messages;
     });
   });
+}
+
+rootTest(
+  "agentMain() killed at random while workloads come and go loses and leaves nothing",
+  async () => {
+    await using lab = await createAgentLab({ nodes: 2 });
+    const names = Array.from({ length: 12 }, (_, at) => `p${at}`);
+    const lan = seedLan(lab);
+    await lab.putLan({ ...lan, spec: { ...lan.spec, spokes: ["steady1", "steady2", ...names] } });
+    const [one, two] = [lab.node("worker1"), lab.node("worker2")];
+    const [from, to] = [await lab.addWorkload("from"), await lab.addWorkload("to")];
+    await one.attach(from, { lan: LAN, spoke: "steady1" });
+    await two.attach(to, { lan: LAN, spoke: "steady2" });
+    const before = await takePicture(one);
+    const pods = await Promise.all(names.map((name) => lab.addWorkload(name)));
+
+    using stream = new NumberedStream(
+      { netns: from.netns, ifname: "net1" },
+      { netns: to.netns, ifname: "net1" },
+    );
+    let goOn = true;
+    let attached = 0;
+    const runtime = Promise.all(pods.map(async (pod, at) => {
+      const attach = at % 3 === 0 ? "veth" : "macvtap";
+      while (goOn) {
+        if (await tries(() => one.attach(pod, { lan: LAN, spoke: pod.name, attach }))) attached++;
+        while (!await tries(() => one.detach(pod)));
+      }
+    }));
+    const random = randomInts(1);
+    for (let time = 0; time < KILLS; time++) {
+      const { length } = one.agent.output;
+      const lines = 1 + random(30);
+      await until(`the agent has done ${lines} things`, () => {
+        return one.agent.output.slice(length).split("\n").length > lines;
+      });
+      await one.restart("SIGKILL");
+    }
+    goOn = false;
+    await runtime;
+    assert.ok(attached > KILLS, `Only ${attached} attachments were made`);
+    const { lost, outOfPlace } = await stream.stop();
+    assert.deepEqual({ lost, outOfPlace }, { lost: [], outOfPlace: 0 });
+    await untilPicture("nothing is left", () => takePicture(one), before, 10_000);
+    for (const pod of pods) {
+      assert.deepEqual((await pod.links()).map(({ ifname }) => ifname), ["lo"]);
+    }
+  },
+);
+
+/** As a runtime does: what fails is tried again a little later. */
+async function tries(call: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await call();
+    return true;
+  } catch {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return false;
+  }
 }
 
 /** Own ones for each node: a spoke has the same address everywhere. */
@@ -145,10 +213,7 @@ class Stage {
     let died = false;
     agent.ended.then(() => died = true);
     await Deno.writeTextFile(`${node.runDir}/fault`, `${point} ${crypto.randomUUID()}`);
-    const failure = await (during === "attach" ? this.#attach() : this.#detach()).then(
-      () => undefined,
-      (error) => error,
-    );
+    const failure = await this.#act().then(() => undefined, (error) => error);
     if (failure !== undefined) {
       await until("the agent is dead", () => died).catch(() => {
         throw failure;
@@ -158,24 +223,38 @@ class Stage {
     // It may have died with the answer given.
     const lives = await node.ask({ op: "ready" }).then(() => true, () => false);
     if (!lives) await this.#recover(point);
-    const [undo, end] = during === "attach"
-      ? [() => this.#detach(), this.#without]
-      : [() => this.#attach(), this.#with];
-    await undo();
-    await this.#until(`${point}: as in the beginning`, end);
+    if (during === "attach") await this.#detach();
+    if (during === "detach") await this.#attach();
+    const start = during === "attach" ? this.#without : this.#with;
+    await this.#until(`${point}: as in the beginning`, start);
     return !lives;
+  }
+
+  async #act(): Promise<void> {
+    const { during } = this.#sweep;
+    if (during === "attach") return await this.#attach();
+    if (during === "detach") return await this.#detach();
+    await this.#node.host.run([
+      ...["nsenter", `--net=${this.#node.netnsDir}/knlvrf`, "sh", "-euc"],
+      "ip link del vx2; ip link del br2",
+    ]);
+    const { agent } = this.#node;
+    const dead = agent.ended.then(() => {
+      throw new Error("The agent is dead");
+    });
+    await Promise.race([dead, this.#until("mended", this.#with)]);
   }
 
   async #recover(point: string): Promise<void> {
     await this.#node.restart("SIGKILL");
-    await this.#until(`${point}: nothing half-made after the restart`, [
-      this.#without,
-      this.#with,
-    ]);
+    const { during } = this.#sweep;
+    const whole = during === "mend" ? [this.#with] : [this.#without, this.#with];
+    await this.#until(`${point}: nothing half-made after the restart`, whole);
+    if (during === "mend") return;
     // The runtime saw the call fail.
     await this.#detach();
     await this.#until(`${point}: nothing left after DEL`, this.#without);
-    if (this.#sweep.during === "detach") return;
+    if (during === "detach") return;
     await this.#attach();
     await this.#until(`${point}: everything there after ADD`, this.#with);
   }
@@ -190,8 +269,10 @@ class Stage {
     return this.#node.detach(this.#workload);
   }
 
-  #look(): Promise<NodePicture> {
-    return takePicture(this.#node, [this.#workload, this.#neighbour]);
+  async #look(): Promise<NodePicture> {
+    const picture = await takePicture(this.#node, [this.#workload, this.#neighbour]);
+    const { "/run/fault": _, ...files } = picture.files;
+    return { ...picture, files };
   }
 
   async #until(what: string, expected: NodePicture | readonly NodePicture[]): Promise<void> {

@@ -108,6 +108,26 @@ rootTest("agentMain() works with a state directory that cannot be written", asyn
   assert.deepEqual([...Deno.readDirSync(node.netnsDir)], []);
 });
 
+rootTest("agentMain() removes the files that a crash left unfinished", async () => {
+  await using lab = await createAgentLab({ nodes: 1 });
+  const node = lab.node("worker1");
+  const before = await takePicture(node);
+  await node.stop("SIGKILL");
+  const uuid = crypto.randomUUID();
+  const mark = "k8slan lan=1 name=default/one\n";
+  for (
+    const [path, text] of [
+      [`${node.netnsDir}/knlvrf.${uuid}`, ""],
+      [`${node.netnsDir}/other.${uuid}`, mark],
+      [`${node.netnsDir}/knlvrf`, mark],
+      [`${node.stateDir}/first-seen.json.${uuid}.tmp`, "{"],
+      [`${node.stateDir}/attachments/pod@net1.json.${uuid}.tmp`, ""],
+    ] as const
+  ) Deno.writeTextFileSync(path, text);
+  await node.start();
+  await untilPicture("nothing is left", () => takePicture(node), before);
+});
+
 rootTest("recover() takes no other namespace for the one that was attached", async () => {
   await using lab = await createAgentLab({ nodes: 1 });
   await lab.putLan(seedLan(lab));
