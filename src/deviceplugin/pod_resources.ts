@@ -1,0 +1,133 @@
+/** What kubelet knows of pods and the devices that they hold: its pod resources API v1. */
+
+import { type Codec, podResourcesCodecs } from "./codec.ts";
+import { GrpcClient } from "./grpc_client.ts";
+import { GrpcError } from "./grpc_error.ts";
+import type { ContainerDevices, PodResources as Pod } from "./messages.ts";
+
+/** A device in the hands of a container. */
+export interface HeldDevice {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly container: string;
+  readonly resource: string;
+  readonly deviceId: string;
+}
+
+const SERVICE = "/v1.PodResourcesLister";
+/** Of a whole question, waiting for kubelet's leave included. */
+const DEADLINE_MS = 5_000;
+/** Kubelet's own clients take as much; a pod needs some hundred bytes. */
+const MAX_BYTES = 16 * 1024 * 1024;
+/** Kubelet refuses what comes faster than about 100 calls a second. Milliseconds. */
+const REFUSED_PAUSE = { min: 20, max: 120 };
+
+/** Answers come from a call of its own each time: who holds what changes at any moment. */
+export class PodResources {
+  readonly #socket: string;
+
+  /** For the kubelet that listens at `socket`, as in /var/lib/kubelet/pod-resources/kubelet.sock. */
+  constructor(socket: string) {
+    this.#socket = socket;
+  }
+
+  /** Every device that a container of a pod on this node holds, of whatever resource. */
+  async list(): Promise<readonly HeldDevice[]> {
+    const { listRequest, listResponse } = podResourcesCodecs();
+    const { pod_resources } = await this.#call("List", listRequest, {}, listResponse);
+    return pod_resources.flatMap(heldDevices);
+  }
+
+  /** The devices of one pod; none if kubelet has no such pod. */
+  async ofPod(namespace: string, name: string): Promise<readonly HeldDevice[]> {
+    const { getRequest, getResponse } = podResourcesCodecs();
+    const request = { pod_name: name, pod_namespace: namespace };
+    try {
+      const { pod_resources } = await this.#call("Get", getRequest, request, getResponse);
+      return pod_resources === null ? [] : heldDevices(pod_resources);
+    } catch (error) {
+      if (!(error instanceof GrpcError)) throw error;
+      if (isUnknownPod(error)) return [];
+      if (!isWithoutGet(error)) throw error;
+    }
+    const held = await this.list();
+    return held.filter((device) => device.namespace === namespace && device.pod === name);
+  }
+
+  /** The healthy devices of each resource, held or not, as kubelet gives them to pods. */
+  async allocatable(): Promise<ReadonlyMap<string, readonly string[]>> {
+    const { allocatableRequest, allocatableResponse } = podResourcesCodecs();
+    const { devices } = await this.#call(
+      "GetAllocatableResources",
+      allocatableRequest,
+      {},
+      allocatableResponse,
+    );
+    return byResource(devices);
+  }
+
+  async #call<Q, A>(
+    method: string,
+    request: Codec<Q>,
+    message: Q,
+    response: Codec<A>,
+  ): Promise<A> {
+    const endsAt = performance.now() + DEADLINE_MS;
+    using client = new GrpcClient(this.#socket);
+    for (;;) {
+      const options = { deadline: Math.max(1, endsAt - performance.now()), maxBytes: MAX_BYTES };
+      try {
+        const answer = await client.unary(`${SERVICE}/${method}`, request.encode(message), options);
+        return response.decode(answer);
+      } catch (error) {
+        if (!isRefusedForNow(error) || performance.now() + REFUSED_PAUSE.max > endsAt) throw error;
+      }
+      await pause();
+    }
+  }
+}
+
+/** Of different length for those who were refused together. */
+async function pause(): Promise<void> {
+  const { min, max } = REFUSED_PAUSE;
+  await new Promise((resolve) => setTimeout(resolve, min + Math.random() * (max - min)));
+}
+
+function heldDevices({ namespace, name, containers }: Pod): HeldDevice[] {
+  return containers.flatMap((container) =>
+    container.devices.flatMap(({ resource_name, device_ids }) =>
+      device_ids.map((deviceId) => ({
+        namespace,
+        pod: name,
+        container: container.name,
+        resource: resource_name,
+        deviceId,
+      }))
+    )
+  );
+}
+
+function byResource(devices: readonly ContainerDevices[]): Map<string, readonly string[]> {
+  const found = new Map<string, readonly string[]>();
+  for (const { resource_name, device_ids } of devices) {
+    // Kubelet sends one entry for each device.
+    found.set(resource_name, [...found.get(resource_name) ?? [], ...device_ids]);
+  }
+  return found;
+}
+
+function isRefusedForNow(error: unknown): boolean {
+  return error instanceof GrpcError && error.code === "ResourceExhausted" &&
+    error.message.includes("rate limit");
+}
+
+/** Kubelet has no status for it: fmt.Errorf("pod %s in namespace %s not found", …). */
+function isUnknownPod({ code, message }: GrpcError): boolean {
+  return code === "Unknown" && message.endsWith("not found");
+}
+
+/** A kubelet before 1.34 has Get only where a feature gate is set. */
+function isWithoutGet({ code, message }: GrpcError): boolean {
+  return code === "Unimplemented" ||
+    (code === "Unknown" && message.endsWith("Get method disabled"));
+}
