@@ -1,6 +1,7 @@
 /** The LAN object: one schema gives its types, its validation and its CustomResourceDefinition. */
 
 import { z } from "zod";
+import { hashHex } from "../base/hash.ts";
 import { type Issue, issuesOf } from "./issues.ts";
 import { DEVICE_MAP_MAX, label, lanSpecSchema, NODE_NAME_EXPECTED, text } from "./lan_spec.ts";
 import { API_VERSION } from "./names.ts";
@@ -50,8 +51,7 @@ const metadataSchema = z.strictObject({
 }).transform(({ name, namespace, uid, creationTimestamp, deletionTimestamp, generation }) => ({
   name,
   namespace,
-  // Neither label has a dot, so no two LANs get one UID.
-  uid: uid ?? `file.${namespace}.${name}`,
+  uid,
   creationTimestamp: creationTimestamp ?? NO_CREATION_TIME,
   ...(deletionTimestamp === undefined || deletionTimestamp === null ? {} : { deletionTimestamp }),
   ...(generation === undefined ? {} : { generation }),
@@ -63,7 +63,26 @@ const lanSchema = z.strictObject({
   metadata: metadataSchema,
   spec: lanSpecSchema,
   status: unread,
-}).transform(({ apiVersion, kind, metadata, spec }) => ({ apiVersion, kind, metadata, spec }));
+}).transform(({ apiVersion, kind, metadata, spec }) => ({
+  apiVersion,
+  kind,
+  metadata: { ...metadata, uid: metadata.uid ?? fileUid(metadata, spec) },
+  spec,
+}));
+
+/**
+ * UID of a LAN that has none, as in files. What may not change in a LAN is part of it: a file in
+ * which that is edited means another LAN, as it would where a server refuses the edit and makes one
+ * delete the LAN and create it anew.
+ */
+function fileUid(
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+  { ns, bridge, vxlan, vni, vxlanGrp, vxlanPort, underlay }: z.output<typeof lanSpecSchema>,
+): string {
+  const fixed = [ns, bridge, vxlan, vni, vxlanGrp, vxlanPort, underlay].join("/");
+  // Neither label has a dot, so no two names get one UID.
+  return `file.${namespace}.${name}.${hashHex(fixed, 8)}`;
+}
 
 type DeepReadonly<T> = T extends readonly (infer E)[] ? readonly DeepReadonly<E>[]
   : T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> }

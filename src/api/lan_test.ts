@@ -63,9 +63,19 @@ Deno.test("validateLan() gives a LAN without namespace, uid and time a stable id
   deepStrictEqual(metadata, {
     name: "a",
     namespace: "default",
-    uid: "file.default.a",
+    uid: "file.default.a.6b240f39",
     creationTimestamp: NO_CREATION_TIME,
   });
+});
+
+Deno.test("validateLan() takes a file that changes what may not change for another LAN", () => {
+  const uidOf = (spec: object) => valid({ ...lanWith(spec), metadata: { name: "a" } }).metadata.uid;
+  const other = [{ ns: "x" }, { bridge: "x" }, { vxlan: "x" }, { vni: 9 }, { vxlanPort: 9 }]
+    .map(uidOf);
+  strictEqual(new Set([uidOf({}), ...other]).size, 6);
+  for (const same of [{ mtu: 1300 }, { spokes: ["x"] }, { defaultVxlanDev: "eth9" }]) {
+    strictEqual(uidOf(same), uidOf({}));
+  }
 });
 
 Deno.test("validateLan() takes what an API server returns, and drops what is not ours to read", () => {

@@ -5,7 +5,7 @@ const OTHER = README_LAN.replace("lan-test", "other").replace("knlvrf", "other")
   .replace("222", "333").replace("pod1", "pod3").replace("pod2", "pod4");
 
 const IN = "nsenter --net=/run/k8slan/netns/knlvrf";
-const LAN_MARK = "k8slan lan=file.k8slan-system.lan-test";
+const LAN_MARK = "k8slan lan=file.k8slan-system.lan-test.6b240f39";
 
 const HEAD = `# LAN k8slan-system/lan-test on node worker1
 # Underlay eth1, from spec.vxlanDevMap, taken to have MTU 1500
@@ -18,8 +18,8 @@ unshare --net=/run/k8slan/netns/knlvrf true
 ${IN} sysctl -qw net/ipv6/conf/default/disable_ipv6=1
 ${IN} sysctl -qw net/ipv6/conf/all/disable_ipv6=1
 ${IN} ip link set dev lo up alias '${LAN_MARK} name=k8slan-system/lan-test'
-ip link add name vx2 address 02:cf:c2:ee:2f:87 mtu 1426 netns /run/k8slan/netns/knlvrf type vxlan id 222 group ff02::14 dev eth1 dstport 4789 ttl 1 ageing 300
-${IN} ip link add name br2 index 1048576 address 02:2e:cc:16:04:e9 mtu 68 type bridge stp_state 0 mcast_snooping 0 ageing_time 30000
+ip link add name vx2 address 02:1a:84:bd:81:b6 mtu 1426 netns /run/k8slan/netns/knlvrf type vxlan id 222 group ff02::14 dev eth1 dstport 4789 ttl 1 ageing 300
+${IN} ip link add name br2 index 1048576 address 02:58:5a:95:f9:57 mtu 68 type bridge stp_state 0 mcast_snooping 0 ageing_time 30000
 ${IN} ip link set dev br2 mtu 1426
 ${IN} ip link set dev br2 alias '${LAN_MARK}' up
 ${IN} ip link set dev vx2 master br2
@@ -28,7 +28,7 @@ ${IN} ip link set dev vx2 alias '${LAN_MARK}' up
 `;
 
 const POD1 = `# Spoke pod1
-ip link add name pod1 index 143515682 address 02:9e:0b:4d:b1:17 mtu 1426 type veth peer name pod1.b address 02:9d:21:58:61:3c mtu 1426 netns /run/k8slan/netns/knlvrf
+ip link add name pod1 index 143515682 address 02:13:72:48:08:82 mtu 1426 type veth peer name pod1.b address 02:0f:a4:58:0a:5e mtu 1426 netns /run/k8slan/netns/knlvrf
 ip link set dev pod1 arp off alias '${LAN_MARK} spoke=pod1'
 sysctl -qw net/ipv6/conf/pod1/disable_ipv6=1
 sysctl -qw net/ipv4/conf/pod1/rp_filter=1
@@ -39,7 +39,7 @@ ip link set dev pod1 up
 `;
 
 const POD2 = `# Spoke pod2
-ip link add name pod2 index 161105779 address 02:8a:2c:be:70:1d mtu 1426 type veth peer name pod2.b address 02:db:0d:1d:fd:14 mtu 1426 netns /run/k8slan/netns/knlvrf
+ip link add name pod2 index 161105779 address 02:d9:e2:22:30:f7 mtu 1426 type veth peer name pod2.b address 02:c6:7b:5d:55:d9 mtu 1426 netns /run/k8slan/netns/knlvrf
 ip link set dev pod2 arp off alias '${LAN_MARK} spoke=pod2'
 sysctl -qw net/ipv6/conf/pod2/disable_ipv6=1
 sysctl -qw net/ipv4/conf/pod2/rp_filter=1
@@ -92,8 +92,8 @@ Deno.test("plan() prints what attaching makes, as macvtap and as veth", async ()
   );
   has("chown 107:107 /dev/tap143515682");
   has(
-    "ip link add name net1 address 02:8a:2c:be:70:1d mtu 1426 netns /run/netns/red type veth peer name " +
-      "pod2.b address 02:db:0d:1d:fd:14 mtu 1426 netns /run/k8slan/netns/knlvrf",
+    "ip link add name net1 address 02:d9:e2:22:30:f7 mtu 1426 netns /run/netns/red type veth peer name " +
+      "pod2.b address 02:c6:7b:5d:55:d9 mtu 1426 netns /run/k8slan/netns/knlvrf",
   );
   equal(out.includes("# Spoke"), false);
 });

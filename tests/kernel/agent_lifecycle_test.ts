@@ -1,5 +1,6 @@
 /** Attachments, LANs and agents that come and go in every order. */
 
+import { CniCode } from "../../src/api/agent_protocol.ts";
 import assert from "node:assert/strict";
 import {
   type AgentLab,
@@ -133,24 +134,34 @@ rootTest("a LAN whose file goes keeps working, and ends with its last attachment
   assert.deepEqual([...Deno.readDirSync(node.netnsDir)], []);
 });
 
-rootTest("a LAN that comes back with another VNI moves what is attached over to it", async () => {
-  await using stage = await prepare(2);
-  const { lab, node, lan } = stage;
-  const a = await addressed(lab, node, "pod1", 1);
-  await addressed(lab, lab.node("worker2"), "pod2", 2);
-  await lab.removeLan(lan);
-  const changed = { ...lan, spec: { ...lan.spec, vni: 333 } };
-  await lab.putLan(changed);
-  await until("the VXLAN has the new VNI", async () => {
+rootTest(
+  "a LAN whose VNI is edited is another LAN: what is attached stays until it is detached",
+  async () => {
+    await using stage = await prepare(2);
+    const { lab, node, lan } = stage;
+    const a = await addressed(lab, node, "pod1", 1);
+    const b = await addressed(lab, lab.node("worker2"), "pod2", 2);
+    const changed = { ...lan, spec: { ...lan.spec, vni: 333 } };
+    await lab.putLan(changed);
+    const late = await lab.addWorkload("late");
+    await isRefusedTo(
+      node,
+      late,
+      { spoke: "pod3" },
+      CniCode.Clash,
+      /belongs to .*detach them first/,
+    );
+    await a.run(["ping", "-c1", "-W2", "10.9.0.2"]);
+    await node.detach(a);
+    await lab.node("worker2").detach(b);
+    await node.attach(late, { lan: LAN, spoke: "pod3" });
     const links = await lab.net.links(`${node.netnsDir}/knlvrf`);
-    return links.some(({ linkinfo }) => linkinfo?.info_data?.["id"] === 333);
-  }, { timeout: 2_000 });
-  await until("the other node answers", async () => {
-    await a.run(["ping", "-c1", "-W1", "10.9.0.2"]);
-    return true;
-  });
-  assert.deepEqual((await node.lan(changed))?.conditions, []);
-});
+    assert.deepEqual(
+      links.flatMap(({ linkinfo }) => linkinfo?.info_data?.["id"] ?? []),
+      [333],
+    );
+  },
+);
 
 rootTest("of two LANs in conflict the older counts, until it goes", async () => {
   await using stage = await prepare();
@@ -231,14 +242,15 @@ for (const [what, plant] of [["links", foreignLinks], ["namespaces", foreignFile
   rootTest(`recover() leaves foreign ${what} alone, whatever their names`, async () => {
     await using stage = await prepare();
     const { lab, node } = stage;
+    const uid = `${(await node.lan(stage.lan))?.uid}`;
     const pod = await lab.addWorkload("pod");
     await node.attach(pod, { lan: LAN, spoke: "pod1" });
     await node.stop("SIGKILL");
-    await node.host.run(["sh", "-euc", plant(node)]);
+    await node.host.run(["sh", "-euc", plant(node, uid)]);
     const look = () => takePicture(node, [pod]);
     const before = await look();
     // Ours without doubt: that it goes shows that the start has looked at them.
-    if (what === "links") await node.host.run(["sh", "-euc", STRAY]);
+    if (what === "links") await node.host.run(["sh", "-euc", strayLink(uid)]);
     await node.start();
     if (what === "links") {
       await until("the stray link is gone", async () => {
@@ -251,19 +263,21 @@ for (const [what, plant] of [["links", foreignLinks], ["namespaces", foreignFile
   });
 }
 
-const STRAY = "ip link add stray type veth peer name strayer; " +
-  "ip link set stray alias 'k8slan lan=file.k8slan-system.lan-test spoke=stray'";
+function strayLink(uid: string): string {
+  return "ip link add stray type veth peer name strayer; " +
+    `ip link set stray alias 'k8slan lan=${uid} spoke=stray'`;
+}
 
 function sorted(files: NodePicture["files"]): NodePicture["files"] {
   return Object.fromEntries(Object.entries(files).sort(([a], [b]) => a < b ? -1 : 1));
 }
 
 /** Names of the LAN's own things and of its spokes that are not attached, aliases that are like ours. */
-function foreignLinks(): string {
+function foreignLinks(_node: AgentNode, uid: string): string {
   const aliases = [
-    ...["k8slan", "k8slan ", "k8slan lan", "K8SLAN lan=file.k8slan-system.lan-test spoke=f3"],
+    ...["k8slan", "k8slan ", "k8slan lan", `K8SLAN lan=${uid} spoke=f3`],
     ...["k8slan2 lan=x spoke=f4", " k8slan lan=x spoke=f5", "k8slan spoke=f6", "k8slan=lan=x"],
-    "not k8slan lan=file.k8slan-system.lan-test spoke=f8",
+    `not k8slan lan=${uid} spoke=f8`,
   ];
   return [
     ...aliases.flatMap((alias, at) => [
@@ -276,7 +290,7 @@ function foreignLinks(): string {
     "ip link set pod3.b master br2",
     "ip link add pod4 type bridge",
     // A mark on a link of a kind that we never have in the host's namespace.
-    "ip link set pod4 alias 'k8slan lan=file.k8slan-system.lan-test spoke=pod4'",
+    `ip link set pod4 alias 'k8slan lan=${uid} spoke=pod4'`,
   ].join("\n");
 }
 
