@@ -148,7 +148,7 @@ export class FetchKubeApi implements KubeApi, Disposable {
       body: patch.type === "json"
         ? patch.steps
         : patch.type === "apply"
-        ? typed(resource, patch.body)
+        ? typed(resource, named(key, patch.body))
         : patch.body,
     });
     return resource.decode(answer);
@@ -216,6 +216,13 @@ function isList(kind: unknown): boolean {
 
 function typed(resource: ResourceNames, object: object): object {
   return { apiVersion: apiVersionOf(resource), kind: resource.kind, ...object };
+}
+
+/** What is applied must say its own name, since it may have to be made. */
+function named({ name, namespace }: ObjectKey, body: object): object {
+  const metadata = isRecord(body) && isRecord(body["metadata"]) ? body["metadata"] : {};
+  const key = namespace === undefined ? { name } : { name, namespace };
+  return { ...body, metadata: { ...metadata, ...key } };
 }
 
 function collectionPath(resource: ResourceNames, namespace?: string): string {

@@ -106,7 +106,10 @@ Deno.test("create(), replace(), patch() and delete() send what they are given", 
     await api.patch(LANS, KEY, { type: "merge", body: { a: null } }, status);
     await api.patch(LANS, KEY, { type: "json", steps: [{ op: "remove", path: "/a" }] });
     const fieldManager = "k8slan";
-    await api.patch(LANS, KEY, { type: "apply", body: { spec: {} }, fieldManager });
+    await api.patch(LANS, KEY, {
+      ...{ type: "apply", fieldManager },
+      body: { metadata: { labels: { a: "1" } }, spec: {} },
+    });
     equal(await api.delete(LANS, KEY, { uid: "u", resourceVersion: "7" }), true);
     const all = "/apis/lan.k8slan.io/v1beta1/namespaces/default/lans";
     const kind = { apiVersion: "lan.k8slan.io/v1beta1", kind: "LAN" };
@@ -126,6 +129,7 @@ Deno.test("create(), replace(), patch() and delete() send what they are given", 
         ["PATCH /lan1  application/json-patch+json", [{ op: "remove", path: "/a" }]],
         ["PATCH /lan1 fieldManager=k8slan&force=true application/apply-patch+yaml", {
           ...kind,
+          metadata: { labels: { a: "1" }, ...KEY },
           spec: {},
         }],
         ["DELETE /lan1  application/json", {
