@@ -62,7 +62,7 @@ export class FakeClock implements Clock {
   }
 }
 
-/** Lets everything run that waits for no clock. */
+/** Lets everything run that waits for neither clock nor machine. */
 export async function settle(): Promise<void> {
-  for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setTimeout(resolve));
+  await new Promise((resolve) => setTimeout(resolve));
 }
