@@ -174,6 +174,7 @@ for (const [name, text] of bombs) {
     const entries = parseLans(text, "f");
     ok(entries.length === 1 && entries[0]?.kind === "bad");
     ok(entries[0].issues.length <= 20);
-    ok(performance.now() - start < 5000);
+    // On a loaded machine too; without the guard it is minutes.
+    ok(performance.now() - start < 30_000);
   });
 }

@@ -180,12 +180,12 @@ Deno.test("runCni() GC goes on after IPAM's error and reports both", async () =>
 const ENV: CniEnv = { command: "STATUS", socket: "/nonexistent" };
 
 Deno.test("findIpamPlugin() kills a plugin that does not end, its children's pipe or not", async () => {
-  for (const script of ["#!/bin/sh\nexec sleep 60\n", "#!/bin/sh\nsleep 2 &\nexec sleep 60\n"]) {
+  for (const script of ["#!/bin/sh\nexec sleep 60\n", "#!/bin/sh\nsleep 8 &\nexec sleep 60\n"]) {
     using ipam = new FakeIpam("slow", script);
     const plugin = findIpamPlugin("slow", { ...ENV, path: ipam.dir }, new Uint8Array(), 150);
     const start = performance.now();
     await assert.rejects(plugin.run("STATUS"), { code: 11, message: /did not end within 0.15 s/ });
-    assert.ok(performance.now() - start < 1500);
+    assert.ok(performance.now() - start < 6000);
   }
 });
 
