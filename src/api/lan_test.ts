@@ -69,7 +69,8 @@ Deno.test("validateLan() gives a LAN without namespace, uid and time a stable id
 });
 
 Deno.test("validateLan() takes a file that changes what may not change for another LAN", () => {
-  const uidOf = (spec: object) => valid({ ...lanWith(spec), metadata: { name: "a" } }).metadata.uid;
+  const uidOf = (spec: Record<string, unknown>) =>
+    valid({ ...lanWith(spec), metadata: { name: "a" } }).metadata.uid;
   const other = [{ ns: "x" }, { bridge: "x" }, { vxlan: "x" }, { vni: 9 }, { vxlanPort: 9 }]
     .map(uidOf);
   strictEqual(new Set([uidOf({}), ...other]).size, 6);
