@@ -1,7 +1,7 @@
 /** The node agent: wires its parts, starts them in order and stops them in reverse. */
 
 import { createLog, type Log, type LogLevel } from "../base/log.ts";
-import { describe, K8slanError } from "../base/errors.ts";
+import { describe } from "../base/errors.ts";
 import { KeyedMutex } from "../base/keyed_mutex.ts";
 import type { Condition } from "../api/agent_protocol.ts";
 import { AGENT_SOCKET_NAME, DELETE_QUEUE_DIR_NAME, NETNS_DIR_NAME } from "../api/names.ts";
@@ -11,6 +11,7 @@ import type { TapOwner } from "../plan/wanted.ts";
 import { requireSharedMounts } from "../sys/mount_propagation.ts";
 import { watchKernelEvents } from "../sys/netlink_events.ts";
 import { version } from "../version.ts";
+import { lockAgent } from "./agent_lock.ts";
 import { AgentHandler } from "./agent_handler.ts";
 import { AttachService } from "./attach_service.ts";
 import { AttachmentRecords } from "./attachment_records.ts";
@@ -60,7 +61,7 @@ export async function agentMain(
   const recordsDir = `${stateDir}/attachments`;
   for (const path of [runDir, netnsDir]) Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
   requireSharedMounts(netnsDir);
-  using _lock = lockRunDir(runDir);
+  using _lock = lockAgent(runDir, log);
   for (const path of [stateDir, recordsDir]) prepareStateDir(path, log);
   using kernel = new LinuxKernel(netnsDir, seams.transport);
   // Subscribed before the first look, so that nothing falls between.
@@ -131,17 +132,6 @@ export async function agentMain(
     await kernel.settled();
     log.info("Agent has stopped; what is attached stays attached");
   }
-}
-
-/** Two agents on one run directory would undo each other's work. */
-function lockRunDir(runDir: string): Deno.FsFile {
-  const file = Deno.openSync(`${runDir}/agent.lock`, { create: true, write: true, mode: 0o600 });
-  if (file.tryLockSync(true)) return file;
-  file.close();
-  throw new K8slanError(
-    "AgentRunning",
-    `Another agent is running with "${runDir}"; stop it or give this one another --run-dir`,
-  );
 }
 
 /** Logs problems that are new; returns all of them. */

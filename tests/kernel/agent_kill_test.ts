@@ -122,7 +122,7 @@ rootTest(
       await until(`the agent has done ${lines} things`, () => {
         return one.agent.output.slice(length).split("\n").length > lines;
       });
-      await one.restart("SIGKILL");
+      await one.restart(random(4) === 0 ? "SIGTERM" : "SIGKILL");
     }
     goOn = false;
     await runtime;

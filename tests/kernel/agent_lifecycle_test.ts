@@ -6,6 +6,7 @@ import {
   type AgentLab,
   type AgentNode,
   createAgentLab,
+  denoRun,
   type LanDocument,
   seedLan,
   type Workload,
@@ -200,7 +201,7 @@ rootTest(
     for (let time = 0; time < 3; time++) {
       const racers = Array.from({ length: 4 }, () => node.spawnAgent());
       const ends = racers.map((racer) => racer.ended.then(() => racer));
-      for (let loser = 0; loser < 3; loser++) {
+      for (let count = 0; count < 3; count++) {
         const loser = await Promise.race(ends);
         ends.splice(racers.indexOf(loser), 1);
         racers.splice(racers.indexOf(loser), 1);
@@ -213,6 +214,27 @@ rootTest(
       await ends[0];
     }
     await node.start();
+    await untilPicture("as before", () => takePicture(node, [pod]), whole);
+  },
+);
+
+rootTest(
+  "agentMain() refuses to run beside another agent of the node, whatever its directory",
+  async () => {
+    await using stage = await prepare();
+    const { lab, node } = stage;
+    const pod = await lab.addWorkload("pod");
+    await node.attach(pod, { lan: LAN, spoke: "pod1" });
+    const whole = await takePicture(node, [pod]);
+    const second = node.host.spawn([
+      ...[...denoRun("main.ts"), "agent", "--standalone", "--lans", node.lansDir],
+      ...["--run-dir", `${lab.net.dir}/run2`, "--state-dir", `${lab.net.dir}/state2`],
+    ]);
+    assert.equal((await second.ended).code, 1);
+    assert.match(
+      second.stderr,
+      /Another agent is running in this network namespace.*stop the other/,
+    );
     await untilPicture("as before", () => takePicture(node, [pod]), whole);
   },
 );
