@@ -196,6 +196,37 @@ rootTest("Reconciler makes a LAN anew when its lost namespace is given up at las
   await stage.healed();
 });
 
+rootTest("Reconciler mends what happened while no agent ran", async () => {
+  await using stage = await Stage.prepare();
+  await stage.whileStopped(
+    "$lan ip link del vx2; $lan ip link del br2; ip link set pod1 down; $lan ip link set pod2.b down",
+  );
+  await stage.healed();
+});
+
+rootTest("Reconciler moves a LAN to another underlay when its device map says so", async () => {
+  await using stage = await Stage.prepare();
+  await stage.shell(
+    "ip link add eth2 type veth peer name second netns $fabric;" +
+      "nsenter --net=$fabric ip link set second master fabric up; ip link set eth2 up",
+  );
+  await stage.moveTo("eth2");
+  await stage.moveTo("eth1");
+  await stage.shell("ip link del eth2");
+  await stage.healed(({ host, lans, workloads }) => ({ host, lans, workloads }));
+});
+
+rootTest("DriftWatch keeps up with a host whose links come and go all the time", async () => {
+  await using stage = await Stage.prepare();
+  const churn = stage.churn();
+  for (const cause of ["$lan ip link del br2", "ip link del pod1", "$lan ip link set vx2 down"]) {
+    await stage.shell(cause);
+    await stage.healed(({ lans, workloads }) => ({ lans, workloads }));
+  }
+  churn.kill("SIGKILL");
+  await churn.ended;
+});
+
 /** A LAN over two nodes: a macvtap and a veth on the first, and one more workload on the second. */
 class Stage implements AsyncDisposable {
   readonly #lab: AgentLab;
@@ -242,6 +273,37 @@ class Stage implements AsyncDisposable {
   /** Keeps the LAN's namespace alive, whatever becomes of its file. */
   hold(): LabProcess {
     return this.#lab.net.spawn(`${this.#node.netnsDir}/knlvrf`, ["sleep", "1000"]);
+  }
+
+  async whileStopped(command: string): Promise<void> {
+    await this.#node.stop("SIGKILL");
+    await this.shell(command);
+    await this.#node.start();
+  }
+
+  /** Names another underlay for the node; returns when its frames go that way. */
+  async moveTo(device: string): Promise<void> {
+    const lan = seedLan(this.#lab);
+    await this.#node.putLan({
+      ...lan,
+      spec: { ...lan.spec, vxlanDevMap: { [this.#node.uniqueName]: device } },
+    });
+    await this.#explain(async () => {
+      await until(`the LAN's group is joined on "${device}" alone`, async () => {
+        const { host } = await this.#look();
+        return host.groups.join() === `${device} ff020000000000000000000000000014 1`;
+      }, { timeout: 2_000 });
+      await this.#forgetNeighbours();
+      await this.isReached();
+    });
+  }
+
+  /** Makes and removes links as fast as it can, until it is killed. */
+  churn(): LabProcess {
+    return this.#node.host.spawn([
+      ...["sh", "-c"],
+      "while :; do ip link add c1 type veth peer name c2; ip link set c1 up; ip link del c1; done",
+    ]);
   }
 
   /** Everything, or `part` of it, is as in the beginning, and nothing is complained about. */
