@@ -8,7 +8,7 @@ import { LineProcess } from "./line_process.ts";
 import { median, quantile } from "./stats.ts";
 
 /** Between two requests: the kernel ends what a deletion left to it, the agent looks once more. */
-const GAP_MS = 120;
+const GAP_MS = 80;
 const WARM_UPS = 5;
 const BUDGET_MS = 10;
 

@@ -37,7 +37,7 @@ async function measure(bench: Bench, lab: Lab): Promise<readonly Finding[]> {
     ];
     const samples: number[][] = paths.map(() => []);
     for (const path of paths) await prepare(lab, path);
-    for (let turn = 0; turn < (bench.quick ? 1 : 7); turn++) {
+    for (let turn = 0; turn < (bench.quick ? 1 : 5); turn++) {
       for (const [which, path] of paths.entries()) samples[which]!.push(await gigabits(lab, path));
     }
     const [ours = 0, other = 0] = samples.map(median);
