@@ -1,7 +1,6 @@
 /** All resources of this node as kubelet's device plugins. */
 
 import { describe } from "../base/errors.ts";
-import { KeyedMutex } from "../base/keyed_mutex.ts";
 import type { Log } from "../base/log.ts";
 import type { PluginDevice } from "./device_list.ts";
 import type { PluginCounters } from "./device_plugin_server.ts";
@@ -54,13 +53,12 @@ export class DevicePluginManager implements Disposable {
   readonly #changed: () => void;
   readonly #registrar: Registrar;
   readonly #counters: PluginCounters = { lists: 0, allocations: 0 };
-  readonly #turns = new KeyedMutex();
   #wanted: ReadonlyMap<string, readonly PluginDevice[]> = new Map();
   readonly #plugins = new Map<string, ResourcePlugin>();
+  /** Withdrawn, until kubelet has hung up. */
+  readonly #leaving = new Set<ResourcePlugin>();
   readonly #badNames = new Map<string, string>();
   #kubelet: string | undefined;
-  #looking = false;
-  #lookAgain = false;
   /** For the next look that no event asks for. */
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAt = 0;
@@ -99,13 +97,20 @@ export class DevicePluginManager implements Disposable {
 
   /**
    * Offers these devices, by the name of their resource, and no others. Kubelet learns of a change
-   * of health, or of a resource that goes, at once. Settles when all servers listen, or failed to,
-   * and those of withdrawn resources are closed.
+   * of health, or of a resource that goes, at once.
    */
-  async setDevices(wanted: ReadonlyMap<string, readonly PluginDevice[]>): Promise<void> {
+  setDevices(wanted: ReadonlyMap<string, readonly PluginDevice[]>): void {
     this.#wanted = new Map(wanted);
-    const resources = new Set([...wanted.keys(), ...this.#plugins.keys()]);
-    await Promise.all(Array.from(resources, (resource) => this.#settle(resource)));
+    this.#badNames.clear();
+    for (const resource of this.#plugins.keys()) {
+      if (!wanted.has(resource)) this.#withdraw(resource);
+    }
+    for (const [resource, devices] of wanted) {
+      const plugin = this.#plugins.get(resource);
+      if (plugin === undefined) this.#offer(resource, devices);
+      else plugin.setDevices(devices);
+    }
+    this.#changed();
   }
 
   /** Follows kubelet's comings and goings until `signal` fires. */
@@ -122,24 +127,11 @@ export class DevicePluginManager implements Disposable {
     this.#closed = true;
     clearTimeout(this.#timer);
     this.#registrar[Symbol.dispose]();
-    for (const plugin of this.#plugins.values()) plugin[Symbol.dispose]();
+    for (const plugin of [...this.#plugins.values(), ...this.#leaving]) plugin[Symbol.dispose]();
     this.#plugins.clear();
   }
 
-  /** Brings one resource to what is wanted of it, one step after the other. */
-  async #settle(resource: string): Promise<void> {
-    const devices = this.#wanted.get(resource);
-    if (devices !== undefined) this.#plugins.get(resource)?.setDevices(devices);
-    await this.#turns.run(resource, async () => {
-      if (this.#closed) return;
-      const devices = this.#wanted.get(resource);
-      const plugin = this.#plugins.get(resource);
-      if (devices === undefined) await this.#withdraw(resource, plugin);
-      else if (plugin === undefined) await this.#offer(resource, devices);
-    });
-  }
-
-  async #offer(resource: string, devices: readonly PluginDevice[]): Promise<void> {
+  #offer(resource: string, devices: readonly PluginDevice[]): void {
     try {
       const plugin = new ResourcePlugin({
         folder: this.#options.folder,
@@ -154,65 +146,42 @@ export class DevicePluginManager implements Disposable {
         },
       });
       this.#plugins.set(resource, plugin);
-      await this.#listen(resource, plugin);
+      this.#listen(resource, plugin);
     } catch (error) {
       this.#badNames.set(resource, describe(error));
-      this.#changed();
     }
   }
 
-  async #withdraw(resource: string, plugin: ResourcePlugin | undefined): Promise<void> {
-    this.#badNames.delete(resource);
+  async #withdraw(resource: string): Promise<void> {
+    const plugin = this.#plugins.get(resource);
     if (plugin === undefined) return;
     this.#plugins.delete(resource);
     this.#registrar.remove(resource);
+    this.#leaving.add(plugin);
     await plugin.withdraw();
+    this.#leaving.delete(plugin);
   }
 
-  async #listen(resource: string, plugin: ResourcePlugin): Promise<void> {
-    if (!plugin.isLost()) return;
-    const isListening = await plugin.listen();
-    if (this.#closed) plugin[Symbol.dispose]();
-    else if (!isListening) this.#lookAt(plugin.listenAt);
+  #listen(resource: string, plugin: ResourcePlugin): void {
+    if (!plugin.listen()) this.#lookAt(plugin.listenAt);
     else if (this.#registrar.state(resource) === undefined) {
       this.#registrar.add(resource, plugin.endpoint);
     }
-    this.#changed();
   }
 
-  /** One look at a time; what changes meanwhile is looked at afterwards. */
-  async #look(): Promise<void> {
-    if (this.#looking) {
-      this.#lookAgain = true;
-      return;
-    }
-    this.#looking = true;
-    do {
-      this.#lookAgain = false;
-      await this.#lookOnce();
-    } while (this.#lookAgain && !this.#closed);
-    this.#looking = false;
-  }
-
-  /** First all sockets, then kubelet: it calls back at once. */
-  async #lookOnce(): Promise<void> {
+  /** Looks at the folder after a change. First all sockets, then kubelet: it calls back at once. */
+  #look(): void {
     const { kubelet, sockets } = viewPluginFolder(this.#options.folder);
     const now = performance.now();
-    const turns: Promise<void>[] = [];
     for (const [resource, plugin] of this.#plugins) {
       if (kubelet !== this.#kubelet) plugin.resetPauses();
       if (!plugin.isLost(sockets.get(plugin.endpoint))) continue;
       if (plugin.listenAt > now) this.#lookAt(plugin.listenAt);
-      else turns.push(this.#turns.run(resource, () => this.#listenIfKept(resource, plugin)));
+      else this.#listen(resource, plugin);
     }
-    await Promise.all(turns);
-    if (this.#closed) return;
     this.#kubelet = kubelet;
     this.#registrar.kubeletChanged(kubelet);
-  }
-
-  async #listenIfKept(resource: string, plugin: ResourcePlugin): Promise<void> {
-    if (this.#plugins.get(resource) === plugin) await this.#listen(resource, plugin);
+    this.#changed();
   }
 
   #lookAt(time: number): void {

@@ -36,8 +36,8 @@ function pause(ms: number): Promise<void> {
 
 Deno.test("DevicePluginManager makes a device allocatable", async () => {
   await using setting = new DevicePluginSetting();
-  await setting.kubelet.start();
-  await setting.manager.setDevices(devicesOf([POD1]));
+  setting.kubelet.start();
+  setting.manager.setDevices(devicesOf([POD1]));
   await reaches(setting, POD1, HEALTHY);
   await until("the state to show it", () => setting.isRegistered(POD1));
   const { container_responses } = await setting.kubelet.allocate(POD1, "pod1");
@@ -50,25 +50,25 @@ Deno.test("DevicePluginManager makes a device allocatable", async () => {
 
 Deno.test("DevicePluginManager tells of health as it changes", async () => {
   await using setting = new DevicePluginSetting();
-  await setting.kubelet.start();
-  await setting.manager.setDevices(devicesOf([POD1], { healthy: false }));
+  setting.kubelet.start();
+  setting.manager.setDevices(devicesOf([POD1], { healthy: false }));
   await reaches(setting, POD1, UNHEALTHY);
-  await setting.manager.setDevices(devicesOf([POD1]));
+  setting.manager.setDevices(devicesOf([POD1]));
   await reaches(setting, POD1, HEALTHY);
-  await setting.manager.setDevices(devicesOf([POD1], { healthy: false }));
+  setting.manager.setDevices(devicesOf([POD1], { healthy: false }));
   await reaches(setting, POD1, UNHEALTHY);
   assert.deepEqual(setting.kubelet.registrations, [POD1]);
 });
 
 Deno.test("DevicePluginManager is silent while nothing changes", async () => {
   await using setting = new DevicePluginSetting();
-  await setting.kubelet.start();
+  setting.kubelet.start();
   const wanted = devicesOf(manyResources(20));
-  await setting.manager.setDevices(wanted);
+  setting.manager.setDevices(wanted);
   await until("20 resources", () => setting.kubelet.allocatable === 20);
   const before = setting.manager.counters;
   for (let i = 0; i < 10; i++) {
-    await setting.manager.setDevices(new Map(wanted));
+    setting.manager.setDevices(new Map(wanted));
     await pause(150);
   }
   assert.deepEqual(setting.manager.counters, before);
@@ -77,11 +77,11 @@ Deno.test("DevicePluginManager is silent while nothing changes", async () => {
 
 Deno.test("DevicePluginManager withdraws a resource at once, and it alone", async () => {
   await using setting = new DevicePluginSetting();
-  await setting.kubelet.start();
-  await setting.manager.setDevices(devicesOf([POD1, POD2]));
+  setting.kubelet.start();
+  setting.manager.setDevices(devicesOf([POD1, POD2]));
   await reaches(setting, POD1, HEALTHY);
   await reaches(setting, POD2, HEALTHY);
-  await setting.manager.setDevices(devicesOf([POD2]));
+  setting.manager.setDevices(devicesOf([POD2]));
   await reaches(setting, POD1, NOTHING);
   assert.deepEqual(setting.kubelet.count(POD2), HEALTHY);
   assert.throws(() => Deno.lstatSync(setting.socket("pod1")), Deno.errors.NotFound);
@@ -90,24 +90,24 @@ Deno.test("DevicePluginManager withdraws a resource at once, and it alone", asyn
 
 Deno.test("DevicePluginManager offers again what it has just withdrawn", async () => {
   await using setting = new DevicePluginSetting();
-  await setting.kubelet.start();
+  setting.kubelet.start();
   for (let round = 0; round < 5; round++) {
     setting.manager.setDevices(devicesOf([POD1]));
     await reaches(setting, POD1, HEALTHY);
-    setting.manager.setDevices(new Map()); // not waited for
+    setting.manager.setDevices(new Map());
   }
-  await setting.manager.setDevices(devicesOf([POD1]));
+  setting.manager.setDevices(devicesOf([POD1]));
   await reaches(setting, POD1, HEALTHY);
   await until("the state to show it", () => setting.isRegistered(POD1));
 });
 
 Deno.test("DevicePluginManager is back 2 s after a restart of kubelet", async () => {
   await using setting = new DevicePluginSetting();
-  await setting.kubelet.start();
-  await setting.manager.setDevices(devicesOf([POD1, POD2]));
+  setting.kubelet.start();
+  setting.manager.setDevices(devicesOf([POD1, POD2]));
   await reaches(setting, POD1, HEALTHY);
   for (let round = 0; round < 10; round++) {
-    await setting.kubelet.restart();
+    setting.kubelet.restart();
     assert.deepEqual(setting.kubelet.count(POD1), NOTHING);
     await reaches(setting, POD1, HEALTHY);
     await reaches(setting, POD2, HEALTHY);
@@ -116,17 +116,17 @@ Deno.test("DevicePluginManager is back 2 s after a restart of kubelet", async ()
 
 Deno.test("DevicePluginManager waits for a kubelet that is away", async () => {
   await using setting = new DevicePluginSetting();
-  await setting.manager.setDevices(devicesOf([POD1]));
+  setting.manager.setDevices(devicesOf([POD1]));
   assert.deepEqual(setting.manager.state().kubelet, { present: false });
   await pause(1_500);
-  await setting.kubelet.start();
+  setting.kubelet.start();
   await reaches(setting, POD1, HEALTHY);
 });
 
 Deno.test("DevicePluginManager is back 2 s after a kubelet whose socket stayed", async () => {
   await using setting = new DevicePluginSetting();
-  await setting.kubelet.start();
-  await setting.manager.setDevices(devicesOf([POD1]));
+  setting.kubelet.start();
+  setting.manager.setDevices(devicesOf([POD1]));
   await reaches(setting, POD1, HEALTHY);
   setting.kubelet.kill();
   await until(
@@ -134,7 +134,7 @@ Deno.test("DevicePluginManager is back 2 s after a kubelet whose socket stayed",
     () => setting.manager.state().kubelet.problem !== undefined && !setting.isRegistered(POD1),
   );
   await pause(2_000); // the longest pause between two attempts
-  await setting.kubelet.start();
+  setting.kubelet.start();
   await reaches(setting, POD1, HEALTHY);
   await until("the state to show it", () => setting.isRegistered(POD1));
   assert.deepEqual(setting.manager.state().kubelet, { present: true });
@@ -144,8 +144,8 @@ Deno.test("DevicePluginManager waits for a kubelet that listens but does not ans
   await using setting = new DevicePluginSetting();
   const serving = Promise.withResolvers<void>();
   setting.kubelet.serves = serving.promise;
-  await setting.kubelet.start();
-  await setting.manager.setDevices(devicesOf(manyResources(20)));
+  setting.kubelet.start();
+  setting.manager.setDevices(devicesOf(manyResources(20)));
   await pause(1_000);
   serving.resolve();
   await until("20 resources", () => setting.kubelet.allocatable === 20, { timeout: 2_000 });
@@ -153,8 +153,8 @@ Deno.test("DevicePluginManager waits for a kubelet that listens but does not ans
 
 Deno.test("DevicePluginManager registers again when kubelet hangs up", async () => {
   await using setting = new DevicePluginSetting();
-  await setting.kubelet.start();
-  await setting.manager.setDevices(devicesOf([POD1]));
+  setting.kubelet.start();
+  setting.manager.setDevices(devicesOf([POD1]));
   await reaches(setting, POD1, HEALTHY);
   for (let round = 0; round < 3; round++) {
     const registrations = setting.kubelet.registrations.length;
@@ -166,22 +166,22 @@ Deno.test("DevicePluginManager registers again when kubelet hangs up", async () 
 
 Deno.test("DevicePluginManager makes a removed socket anew, and kubelet notices nothing", async () => {
   await using setting = new DevicePluginSetting();
-  await setting.kubelet.start();
-  await setting.manager.setDevices(devicesOf([POD1]));
+  setting.kubelet.start();
+  setting.manager.setDevices(devicesOf([POD1]));
   await reaches(setting, POD1, HEALTHY);
   Deno.removeSync(setting.socket("pod1"));
   await until("the socket", () => Deno.lstatSync(setting.socket("pod1")).isSocket === true, {
     timeout: 2_000,
   });
-  await setting.manager.setDevices(devicesOf([POD1], { healthy: false }));
+  setting.manager.setDevices(devicesOf([POD1], { healthy: false }));
   await reaches(setting, POD1, UNHEALTHY);
   assert.deepEqual(setting.kubelet.registrations, [POD1]);
 });
 
 Deno.test("DevicePluginManager takes its socket back from another process", async () => {
   await using setting = new DevicePluginSetting();
-  await setting.kubelet.start();
-  await setting.manager.setDevices(devicesOf([POD1]));
+  setting.kubelet.start();
+  setting.manager.setDevices(devicesOf([POD1]));
   await reaches(setting, POD1, HEALTHY);
   Deno.removeSync(setting.socket("pod1"));
   using _thief = Deno.listen({ transport: "unix", path: setting.socket("pod1") });
@@ -190,34 +190,34 @@ Deno.test("DevicePluginManager takes its socket back from another process", asyn
     () => setting.log.messages("warn").includes("Another process had taken the socket"),
     { timeout: 2_000 },
   );
-  await setting.kubelet.restart();
+  setting.kubelet.restart();
   await reaches(setting, POD1, HEALTHY);
 });
 
 Deno.test("DevicePluginManager follows kubelet into a folder made anew", async () => {
   await using setting = new DevicePluginSetting();
-  await setting.kubelet.start();
-  await setting.manager.setDevices(devicesOf([POD1]));
+  setting.kubelet.start();
+  setting.manager.setDevices(devicesOf([POD1]));
   await reaches(setting, POD1, HEALTHY);
   for (let round = 0; round < 3; round++) {
     setting.kubelet.kill();
     Deno.removeSync(setting.kubelet.folder, { recursive: true });
-    await setting.kubelet.start();
+    setting.kubelet.start();
     await reaches(setting, POD1, HEALTHY, 4_000); // here the poll finds it
   }
 });
 
 Deno.test("DevicePluginManager registers 400 resources and survives a restart with them", async () => {
   await using setting = new DevicePluginSetting();
-  await setting.kubelet.start();
+  setting.kubelet.start();
   const resources = manyResources(400);
-  await setting.manager.setDevices(devicesOf(resources));
+  setting.manager.setDevices(devicesOf(resources));
   await until("400 resources", () => setting.kubelet.allocatable === 400, { timeout: 30_000 });
-  await setting.kubelet.restart();
+  setting.kubelet.restart();
   await until("400 resources again", () => setting.kubelet.allocatable === 400, {
     timeout: 30_000,
   });
-  await setting.manager.setDevices(new Map());
+  setting.manager.setDevices(new Map());
   await until("no resource", () => setting.kubelet.allocatable === 0, { timeout: 30_000 });
   assert.deepEqual(
     Array.from(Deno.readDirSync(setting.kubelet.folder), ({ name }) => name).sort(),
@@ -227,15 +227,15 @@ Deno.test("DevicePluginManager registers 400 resources and survives a restart wi
 
 Deno.test("DevicePluginManager shows why kubelet refuses a resource", async () => {
   await using setting = new DevicePluginSetting();
-  await setting.kubelet.start();
+  setting.kubelet.start();
   const native = "kubernetes.io/pod1";
-  await setting.manager.setDevices(devicesOf([native, POD2]));
+  setting.manager.setDevices(devicesOf([native, POD2]));
   await reaches(setting, POD2, HEALTHY);
   await until("the problem", () => {
     const { registered, problem } = setting.manager.state().resources.get(native) ?? {};
     return registered === false && problem?.includes("is invalid");
   });
-  await setting.manager.setDevices(devicesOf([POD2]));
+  setting.manager.setDevices(devicesOf([POD2]));
   assert.deepEqual([...setting.manager.state().resources.keys()], [POD2]);
 });
 
@@ -256,8 +256,8 @@ const BAD_NAMES = [
 
 Deno.test("DevicePluginManager offers the rest when a name is bad", async () => {
   await using setting = new DevicePluginSetting();
-  await setting.kubelet.start();
-  await setting.manager.setDevices(devicesOf([...BAD_NAMES, POD1]));
+  setting.kubelet.start();
+  setting.manager.setDevices(devicesOf([...BAD_NAMES, POD1]));
   await reaches(setting, POD1, HEALTHY);
   for (const name of BAD_NAMES) {
     const { registered, problem } = setting.manager.state().resources.get(name) ?? {};
@@ -269,9 +269,9 @@ Deno.test("DevicePluginManager offers the rest when a name is bad", async () => 
 
 Deno.test("DevicePluginManager waits until what is in its way is gone", async () => {
   await using setting = new DevicePluginSetting();
-  await setting.kubelet.start();
+  setting.kubelet.start();
   Deno.writeTextFileSync(setting.socket("pod1"), "precious");
-  await setting.manager.setDevices(devicesOf([POD1, POD2]));
+  setting.manager.setDevices(devicesOf([POD1, POD2]));
   await reaches(setting, POD2, HEALTHY);
   assert.match(`${setting.manager.state().resources.get(POD1)?.problem}`, /is not a socket/);
   Deno.removeSync(setting.socket("pod1"));
@@ -281,7 +281,7 @@ Deno.test("DevicePluginManager waits until what is in its way is gone", async ()
 
 Deno.test("DevicePluginManager removes the sockets that a dead agent left, and no others", async () => {
   await using setting = new DevicePluginSetting();
-  await setting.kubelet.start();
+  setting.kubelet.start();
   const { folder } = setting.kubelet;
   for (const name of ["k8slan-old.sock", "nvidia.sock", "k8slan-other"]) {
     leaveSocket(`${folder}/${name}`);
@@ -299,8 +299,8 @@ Deno.test("DevicePluginManager removes the sockets that a dead agent left, and n
 
 Deno.test("DevicePluginManager leaves its resources unhealthy when it ends", async () => {
   await using setting = new DevicePluginSetting();
-  await setting.kubelet.start();
-  await setting.manager.setDevices(devicesOf([POD1]));
+  setting.kubelet.start();
+  setting.manager.setDevices(devicesOf([POD1]));
   await reaches(setting, POD1, HEALTHY);
   setting.manager[Symbol.dispose]();
   await reaches(setting, POD1, UNHEALTHY);

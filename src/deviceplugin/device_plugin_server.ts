@@ -1,22 +1,13 @@
 /** The device plugin of one resource: kubelet's `v1beta1.DevicePlugin` behind a unix socket. */
 
-import type { sendUnaryData, ServerUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
 import { describe } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { allocate } from "./allocate.ts";
 import { devicePluginCodecs } from "./codec.ts";
 import { deviceList, type PluginDevice, sameDevices } from "./device_list.ts";
-import { GrpcError, grpcStatusNumber } from "./grpc_error.ts";
+import { type GrpcCall, unary } from "./grpc_call.ts";
 import { GrpcListener } from "./grpc_listener.ts";
-import { grpcMethod } from "./grpc_method.ts";
-import type {
-  AllocateRequest,
-  AllocateResponse,
-  Device,
-  DevicePluginOptions,
-  Empty,
-  ListAndWatchResponse,
-} from "./messages.ts";
+import type { AllocateRequest, AllocateResponse, Device, DevicePluginOptions } from "./messages.ts";
 
 const SERVICE = "/v1beta1.DevicePlugin";
 
@@ -64,24 +55,19 @@ export class DevicePluginServer implements Disposable {
     this.#counters = options.counters;
     this.#pathOf = options.pathOf;
     this.#watchersChanged = options.watchersChanged ?? (() => {});
-    const { empty, options: optionsCodec, devices, allocateRequest, allocateResponse } =
+    const { empty, options: optionsCodec, allocateRequest, allocateResponse } =
       devicePluginCodecs();
-    const service = {
-      GetDevicePluginOptions: grpcMethod(`${SERVICE}/GetDevicePluginOptions`, empty, optionsCodec),
-      ListAndWatch: grpcMethod(`${SERVICE}/ListAndWatch`, empty, devices, { stream: true }),
-      Allocate: grpcMethod(`${SERVICE}/Allocate`, allocateRequest, allocateResponse),
-    };
-    this.#listener = new GrpcListener(options.path, service, {
-      GetDevicePluginOptions: (
-        _call: ServerUnaryCall<Empty, DevicePluginOptions>,
-        answer: sendUnaryData<DevicePluginOptions>,
-      ) => answer(null, OPTIONS),
-      ListAndWatch: (call: DeviceStream) => this.#watch(call),
-      Allocate: (
-        call: ServerUnaryCall<AllocateRequest, AllocateResponse>,
-        answer: sendUnaryData<AllocateResponse>,
-      ) => this.#allocate(call.request, answer),
-    });
+    this.#listener = new GrpcListener(
+      options.path,
+      new Map([
+        [`${SERVICE}/GetDevicePluginOptions`, unary(empty, optionsCodec, () => OPTIONS)],
+        [`${SERVICE}/ListAndWatch`, (call: GrpcCall) => this.#watch(call)],
+        [
+          `${SERVICE}/Allocate`,
+          unary(allocateRequest, allocateResponse, (request) => this.#allocate(request)),
+        ],
+      ]),
+    );
   }
 
   /** How many streams kubelet has open; one, but for the moments after it registers anew. */
@@ -90,8 +76,8 @@ export class DevicePluginServer implements Disposable {
   }
 
   /** Serves; called again, makes the socket file anew while kubelet's streams stay open. */
-  async listen(): Promise<void> {
-    await this.#listener.listen();
+  listen(): void {
+    this.#listener.listen();
   }
 
   /** Tells kubelet of `devices` if that is news to it. */
@@ -116,28 +102,23 @@ export class DevicePluginServer implements Disposable {
     this.#listener[Symbol.dispose]();
   }
 
-  #watch(call: DeviceStream): void {
+  #watch(call: GrpcCall): void {
     const watcher = new Watcher(call, this.#counters);
-    const gone = () => {
+    call.onClosed = () => {
       if (this.#watchers.delete(watcher)) this.#watchersChanged();
     };
-    call.on("cancelled", gone);
-    call.on("close", gone);
-    call.on("error", gone);
     this.#watchers.add(watcher);
     watcher.offer(this.#devices);
     this.#watchersChanged();
   }
 
-  #allocate(request: AllocateRequest, answer: sendUnaryData<AllocateResponse>): void {
+  #allocate(request: AllocateRequest): AllocateResponse {
     this.#counters.allocations++;
     try {
-      answer(null, allocate(request, (id) => this.#has(id) ? this.#pathOf(id) : undefined));
+      return allocate(request, (id) => this.#has(id) ? this.#pathOf(id) : undefined);
     } catch (error) {
-      const details = describe(error);
-      this.#log.warn("Allocate refused", { error: details });
-      const code = grpcStatusNumber(error instanceof GrpcError ? error.code : "Internal");
-      answer({ code, details });
+      this.#log.warn("Allocate refused", { error: describe(error) });
+      throw error;
     }
   }
 
@@ -146,43 +127,36 @@ export class DevicePluginServer implements Disposable {
   }
 }
 
-type DeviceStream = ServerWritableStream<Empty, ListAndWatchResponse>;
-
 /** One open ListAndWatch; a kubelet that does not read gets the newest list when it does. */
 class Watcher {
-  readonly #call: DeviceStream;
+  readonly #call: GrpcCall;
   readonly #counters: PluginCounters;
   #newest: readonly Device[] | undefined;
   #sent: readonly Device[] | undefined;
-  #full = false;
 
-  constructor(call: DeviceStream, counters: PluginCounters) {
+  constructor(call: GrpcCall, counters: PluginCounters) {
     this.#call = call;
     this.#counters = counters;
-    call.on("drain", () => {
-      this.#full = false;
-      this.#send();
-    });
+    call.onDrained = () => this.#sendNewest();
   }
 
   offer(devices: readonly Device[]): void {
     this.#newest = devices;
-    this.#send();
+    if (!this.#call.isFull) this.#sendNewest();
   }
 
   /** After the newest list, also if the other side does not read just now. */
   end(): void {
-    this.#full = false;
-    this.#send();
+    this.#sendNewest();
     this.#call.end();
   }
 
-  #send(): void {
+  #sendNewest(): void {
     const devices = this.#newest;
-    if (devices === undefined || this.#full) return;
+    if (devices === undefined) return;
     if (this.#sent !== undefined && sameDevices(this.#sent, devices)) return;
     this.#sent = devices;
-    this.#full = !this.#call.write({ devices });
+    this.#call.send(devicePluginCodecs().devices.encode({ devices }));
     this.#counters.lists++;
   }
 }

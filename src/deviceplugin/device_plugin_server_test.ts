@@ -65,7 +65,7 @@ async function codeOf(call: Promise<unknown>): Promise<GrpcStatus | undefined> {
 
 Deno.test("DevicePluginServer announces no optional call", async () => {
   using setting = new Setting();
-  await setting.server.listen();
+  setting.server.listen();
   using client = new PluginClient(setting.path);
   assert.deepEqual(await client.options(), {
     pre_start_required: false,
@@ -76,7 +76,7 @@ Deno.test("DevicePluginServer announces no optional call", async () => {
 for (const method of ["GetPreferredAllocation", "PreStartContainer"]) {
   Deno.test(`DevicePluginServer does not implement ${method}`, async () => {
     using setting = new Setting();
-    await setting.server.listen();
+    setting.server.listen();
     using client = new PluginClient(setting.path);
     assert.equal(await codeOf(client.raw(method, new Uint8Array())), "Unimplemented");
   });
@@ -84,7 +84,7 @@ for (const method of ["GetPreferredAllocation", "PreStartContainer"]) {
 
 Deno.test("DevicePluginServer sends the first list at once and then only changes", async () => {
   using setting = new Setting();
-  await setting.server.listen();
+  setting.server.listen();
   using client = new PluginClient(setting.path);
   const watch = new Watch(client);
   await until("the first list", () => watch.lists.length === 1);
@@ -98,7 +98,7 @@ Deno.test("DevicePluginServer sends the first list at once and then only changes
 
 Deno.test("DevicePluginServer tells everyone who watches, and forgets who hangs up", async () => {
   using setting = new Setting();
-  await setting.server.listen();
+  setting.server.listen();
   using first = new PluginClient(setting.path);
   const watches = [new Watch(first)];
   {
@@ -116,12 +116,12 @@ Deno.test("DevicePluginServer tells everyone who watches, and forgets who hangs 
 
 Deno.test("DevicePluginServer keeps a stream over a new socket file", async () => {
   using setting = new Setting();
-  await setting.server.listen();
+  setting.server.listen();
   using client = new PluginClient(setting.path);
   const watch = new Watch(client);
   await until("the first list", () => watch.lists.length === 1);
   Deno.removeSync(setting.path);
-  await setting.server.listen();
+  setting.server.listen();
   setting.server.setDevices([SICK]);
   await until("news on the old connection", () => watch.lists.length === 2);
   using late = new PluginClient(setting.path);
@@ -131,7 +131,7 @@ Deno.test("DevicePluginServer keeps a stream over a new socket file", async () =
 
 Deno.test("DevicePluginServer withdraws by an empty list, an end, and no socket", async () => {
   using setting = new Setting();
-  await setting.server.listen();
+  setting.server.listen();
   using client = new PluginClient(setting.path);
   const watch = new Watch(client);
   await until("the first list", () => watch.lists.length === 1);
@@ -147,14 +147,14 @@ Deno.test("DevicePluginServer withdraws by an empty list, an end, and no socket"
 
 Deno.test("DevicePluginServer withdraws though nobody watches", async () => {
   using setting = new Setting();
-  await setting.server.listen();
+  setting.server.listen();
   await setting.server.withdraw();
   assert.throws(() => Deno.lstatSync(setting.path), Deno.errors.NotFound);
 });
 
 Deno.test("DevicePluginServer closes connections and socket when it is disposed of", async () => {
   using setting = new Setting();
-  await setting.server.listen();
+  setting.server.listen();
   using client = new PluginClient(setting.path);
   const watch = new Watch(client);
   await until("the first list", () => watch.lists.length === 1);
@@ -166,7 +166,7 @@ Deno.test("DevicePluginServer closes connections and socket when it is disposed 
 
 Deno.test("DevicePluginServer answers Allocate with the device's file", async () => {
   using setting = new Setting((id) => id === "pod1" ? TAP : undefined);
-  await setting.server.listen();
+  setting.server.listen();
   using client = new PluginClient(setting.path);
   assert.deepEqual(await client.allocate(["pod1"]), {
     container_responses: [{
@@ -179,7 +179,7 @@ Deno.test("DevicePluginServer answers Allocate with the device's file", async ()
 
 Deno.test("DevicePluginServer answers Allocate for a device that has become unhealthy", async () => {
   using setting = new Setting();
-  await setting.server.listen();
+  setting.server.listen();
   setting.server.setDevices([SICK]);
   using client = new PluginClient(setting.path);
   assert.equal((await client.allocate(["pod1"])).container_responses.length, 1);
@@ -199,7 +199,7 @@ const REFUSED: readonly (readonly [string, readonly string[]])[] = [
 for (const [name, ids] of REFUSED) {
   Deno.test(`DevicePluginServer refuses to allocate ${name}`, async () => {
     using setting = new Setting();
-    await setting.server.listen();
+    setting.server.listen();
     using client = new PluginClient(setting.path);
     assert.equal(await codeOf(client.allocate(ids)), "InvalidArgument");
     assert.deepEqual(setting.log.messages("warn"), ["Allocate refused"]);
@@ -209,7 +209,7 @@ for (const [name, ids] of REFUSED) {
 
 Deno.test("DevicePluginServer refuses to allocate a device without a file", async () => {
   using setting = new Setting(() => undefined);
-  await setting.server.listen();
+  setting.server.listen();
   using client = new PluginClient(setting.path);
   assert.equal(await codeOf(client.allocate(["pod1"])), "InvalidArgument");
 });
@@ -218,7 +218,7 @@ Deno.test("DevicePluginServer survives a lookup that throws", async () => {
   using setting = new Setting(() => {
     throw new Error("disk full");
   });
-  await setting.server.listen();
+  setting.server.listen();
   using client = new PluginClient(setting.path);
   const error = await client.allocate(["pod1"]).then(() => undefined, (error) => error);
   assert.deepEqual([error.code, error.message], ["Internal", "disk full"]);
@@ -226,7 +226,7 @@ Deno.test("DevicePluginServer survives a lookup that throws", async () => {
 
 Deno.test("DevicePluginServer refuses bytes that are no message", async () => {
   using setting = new Setting();
-  await setting.server.listen();
+  setting.server.listen();
   using client = new PluginClient(setting.path);
   assert.notEqual(await codeOf(client.raw("Allocate", Uint8Array.of(0x0a, 0x7f))), undefined);
   assert.deepEqual(await client.allocate(["pod1"]).then(() => "lives"), "lives");
@@ -235,14 +235,14 @@ Deno.test("DevicePluginServer refuses bytes that are no message", async () => {
 Deno.test("DevicePluginServer replaces a socket that a dead agent left", async () => {
   using setting = new Setting();
   leaveSocket(setting.path);
-  await setting.server.listen();
+  setting.server.listen();
   using client = new PluginClient(setting.path);
   assert.equal((await client.allocate(["pod1"])).container_responses.length, 1);
 });
 
-Deno.test("DevicePluginServer leaves a file alone that is not a socket", async () => {
+Deno.test("DevicePluginServer leaves a file alone that is not a socket", () => {
   using setting = new Setting();
   Deno.writeTextFileSync(setting.path, "precious");
-  await assert.rejects(setting.server.listen(), /is not a socket/);
+  assert.throws(() => setting.server.listen(), /is not a socket/);
   assert.equal(Deno.readTextFileSync(setting.path), "precious");
 });

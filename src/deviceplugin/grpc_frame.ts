@@ -21,14 +21,18 @@ export async function readMessage(
   body: ReadableStream<Uint8Array> | null,
   maxBytes: number,
 ): Promise<Uint8Array | undefined> {
-  const bytes = await readAtMost(body, PREFIX + maxBytes);
-  if (bytes.length === 0) return undefined;
-  const length = bytes.length < PREFIX ? undefined : new DataView(bytes.buffer).getUint32(1);
-  if (length === undefined || bytes.length !== PREFIX + length) {
-    throw new GrpcError("Internal", `The answer of ${bytes.length} bytes is not one whole message`);
+  return singleMessage(await readAtMost(body, PREFIX + maxBytes));
+}
+
+/** The one message in a whole body, undefined if the body is empty. Throws GrpcError as above. */
+export function singleMessage(body: Uint8Array): Uint8Array | undefined {
+  if (body.length === 0) return undefined;
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  if (body.length < PREFIX || body.length !== PREFIX + view.getUint32(1)) {
+    throw new GrpcError("Internal", `A body of ${body.length} bytes is not one whole message`);
   }
-  if (bytes[0] !== 0) throw new GrpcError("Internal", "The answer is compressed, unasked");
-  return bytes.subarray(PREFIX);
+  if (body[0] !== 0) throw new GrpcError("Internal", "The message is compressed, unasked");
+  return body.subarray(PREFIX);
 }
 
 async function readAtMost(

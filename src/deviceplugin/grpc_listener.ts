@@ -1,67 +1,48 @@
-/** A gRPC server behind a unix socket that can be made anew while calls go on. */
+/** A gRPC server behind a unix socket, whose socket file can be made anew while calls go on. */
 
-import { createServer, type Server as SocketServer, type Socket } from "node:net";
-import {
-  type ConnectionInjector,
-  Server,
-  ServerCredentials,
-  type ServiceDefinition,
-  type UntypedServiceImplementation,
-} from "@grpc/grpc-js";
 import { K8slanError } from "../base/errors.ts";
+import { type GrpcService, serveCall } from "./grpc_call.ts";
+import { Http2Connection } from "./http2/connection.ts";
+import { fileIdentity, socketIdentity } from "./socket_file.ts";
+
+/** After a connection could not be accepted, for want of file descriptors for one. */
+const ACCEPT_PAUSE_MS = 100;
 
 /**
- * It listens by itself, hands accepted connections to grpc-js, and closes them itself. grpc-js ends
- * a connection by a GOAWAY frame: under Deno 2.9 that leaves it open, so that the other side never
- * notices, and now and then aborts the whole process ("closed_next == NULL" in nghttp2).
+ * It stands on an HTTP/2 of our own. That of `node:http2`, and with it grpc-js, has under Deno 2.9
+ * no way to end a connection from this side, keeps 16 kB of each that ended, and now and then takes
+ * the process down.
  */
 export class GrpcListener implements Disposable {
   readonly path: string;
-  readonly #server = new Server({ "grpc.enable_channelz": 0 });
-  readonly #injector: ConnectionInjector;
-  readonly #connections = new Set<Socket>();
+  readonly #service: GrpcService;
+  readonly #connections = new Set<Http2Connection>();
+  #listener: Deno.Listener | undefined;
+  /** The socket file that it made. */
+  #socket: string | undefined;
   #emptied = () => {};
-  #listener: SocketServer | undefined;
 
   /** Serves at the unix socket `path` once `listen` is called. */
-  constructor(
-    path: string,
-    service: ServiceDefinition,
-    implementation: UntypedServiceImplementation,
-  ) {
+  constructor(path: string, service: GrpcService) {
     this.path = path;
-    this.#server.addService(service, implementation);
-    this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    this.#service = service;
   }
 
   /**
-   * Listens; again, if it did already and the socket file is gone: calls on connections that are
-   * open go on. Replaces a socket at its path; throws K8slanError "SocketClash" for anything else
-   * there, and the system's error for a path that cannot be used.
+   * Listens, for root alone; again, if it did already and the socket file is gone: calls on
+   * connections that are open go on. Replaces a socket at its path; throws K8slanError "SocketClash"
+   * for anything else there, and the system's error for a path that cannot be used.
    */
-  async listen(): Promise<void> {
+  listen(): void {
     this.#stopListening();
-    removeSocket(this.path);
-    const listener = createServer((connection) => this.#accept(connection, listener));
-    this.#listener = listener;
-    await new Promise<void>((resolve, reject) => {
-      listener.on("error", reject); // later: a connection could not be accepted; it is lost
-      listener.listen(this.path, resolve);
-    });
-  }
-
-  #accept(connection: Socket, listener: SocketServer): void {
-    if (this.#listener !== listener) {
-      connection.destroy();
-      return;
+    const found = fileIdentity(this.path);
+    if (found !== undefined && found !== socketIdentity(this.path)) {
+      throw new K8slanError("SocketClash", `"${this.path}" exists and is not a socket; remove it`);
     }
-    this.#connections.add(connection);
-    connection.on("close", () => {
-      this.#connections.delete(connection);
-      if (this.#connections.size === 0) this.#emptied();
-    });
-    connection.on("error", () => {}); // "close" follows
-    this.#injector.injectConnection(connection);
+    const listener = listenHidden(this.path);
+    this.#listener = listener;
+    this.#socket = socketIdentity(this.path);
+    this.#accept(listener);
   }
 
   /** Stops listening, lets the other side hang up within `graceMs`, then closes what is left. */
@@ -82,20 +63,60 @@ export class GrpcListener implements Disposable {
   /** Closes the listener, removing its socket file, and then all connections. */
   [Symbol.dispose](): void {
     this.#stopListening();
-    for (const connection of this.#connections) connection.destroy();
+    for (const connection of this.#connections) connection[Symbol.dispose]();
+    this.#emptied();
   }
 
   #stopListening(): void {
-    this.#listener?.close();
+    if (this.#listener === undefined) return;
+    this.#listener.close();
     this.#listener = undefined;
+    if (socketIdentity(this.path) === this.#socket) removeIfThere(this.path);
+  }
+
+  async #accept(listener: Deno.Listener): Promise<void> {
+    while (this.#listener === listener) {
+      try {
+        this.#serve(await listener.accept());
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
+      }
+    }
+  }
+
+  async #serve(socket: Deno.Conn): Promise<void> {
+    if (this.#listener === undefined) return socket.close(); // accepted at the last moment
+    const connection = new Http2Connection(socket, (stream) => serveCall(stream, this.#service));
+    this.#connections.add(connection);
+    await connection.run();
+    this.#connections.delete(connection);
+    if (this.#connections.size === 0) this.#emptied();
   }
 }
 
-function removeSocket(path: string): void {
+/**
+ * Listens under another name, then takes the right one. A listener of Deno removes the file at the
+ * path where it was made some time after it was closed, when its successor may be there already.
+ */
+function listenHidden(path: string): Deno.Listener {
+  const hidden = path.replace(/([^/]*)$/, ".$1");
+  removeIfThere(hidden);
+  const umask = Deno.umask(0o177);
+  let listener: Deno.Listener | undefined;
   try {
-    if (!Deno.lstatSync(path).isSocket) {
-      throw new K8slanError("SocketClash", `"${path}" exists and is not a socket; remove it`);
-    }
+    listener = Deno.listen({ transport: "unix", path: hidden });
+    Deno.renameSync(hidden, path);
+    return listener;
+  } catch (error) {
+    listener?.close();
+    throw error;
+  } finally {
+    Deno.umask(umask);
+  }
+}
+
+function removeIfThere(path: string): void {
+  try {
     Deno.removeSync(path);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;

@@ -1,5 +1,7 @@
 /** Kubelet's device plugin folder: where it listens, and where it looks for the plugins' sockets. */
 
+import { fileIdentity, socketIdentity } from "./socket_file.ts";
+
 /** Of the file name at which kubelet takes registrations. */
 const KUBELET_SOCKET = "kubelet.sock";
 /** Several events of one cause are taken together. */
@@ -29,11 +31,6 @@ export function viewPluginFolder(folder: string): PluginFolderView {
     if (identity !== undefined) sockets.set(name, identity);
   }
   return { kubelet: sockets.get(KUBELET_SOCKET), sockets };
-}
-
-/** The socket at `path`, to be told from a later one there; undefined if there is none. */
-export function socketIdentity(path: string): string | undefined {
-  return identity(path, (info) => info.isSocket === true);
 }
 
 /**
@@ -74,7 +71,7 @@ export async function watchPluginFolder(
 }
 
 function pollView(folder: string): { folder: string | undefined; kubelet: string | undefined } {
-  return { folder: identity(folder), kubelet: identity(kubeletSocket(folder)) };
+  return { folder: fileIdentity(folder), kubelet: fileIdentity(kubeletSocket(folder)) };
 }
 
 function openWatcher(folder: string, changed: () => void): Deno.FsWatcher | undefined {
@@ -107,20 +104,5 @@ function fileNames(folder: string): string[] {
     return Array.from(Deno.readDirSync(folder), ({ name }) => name);
   } catch {
     return [];
-  }
-}
-
-/** Inode numbers are used again at once; together with the time of creation they are not. */
-function identity(
-  path: string,
-  isMeant: (info: Deno.FileInfo) => boolean = () => true,
-): string | undefined {
-  try {
-    const info = Deno.lstatSync(path);
-    if (!isMeant(info)) return undefined;
-    const born = info.isDirectory ? info.birthtime : info.mtime;
-    return `${info.dev}:${info.ino}:${born?.getTime()}`;
-  } catch {
-    return undefined;
   }
 }

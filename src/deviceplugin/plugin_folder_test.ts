@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { leaveSocket } from "../../tests/support/stale_socket.ts";
 import { TempDir } from "../../tests/support/temp_dir.ts";
 import { until } from "../../tests/support/until.ts";
-import { socketIdentity, viewPluginFolder, watchPluginFolder } from "./plugin_folder.ts";
+import { viewPluginFolder, watchPluginFolder } from "./plugin_folder.ts";
+import { socketIdentity } from "./socket_file.ts";
 
 Deno.test("viewPluginFolder() shows kubelet's socket and all others, but no files", () => {
   using dir = new TempDir();

@@ -15,8 +15,8 @@ export interface HeldDevice {
 }
 
 const SERVICE = "/v1.PodResourcesLister";
-/** Of a whole question, waiting for kubelet's leave included. */
-const DEADLINE_MS = 5_000;
+/** Of a whole question, waiting for kubelet's leave included. Milliseconds. */
+const DEADLINE = 5_000;
 /** Kubelet's own clients take as much; a pod needs some hundred bytes. */
 const MAX_BYTES = 16 * 1024 * 1024;
 /** Kubelet refuses what comes faster than about 100 calls a second. Milliseconds. */
@@ -25,10 +25,15 @@ const REFUSED_PAUSE = { min: 20, max: 120 };
 /** Answers come from a call of its own each time: who holds what changes at any moment. */
 export class PodResources {
   readonly #socket: string;
+  readonly #deadline: number;
 
-  /** For the kubelet that listens at `socket`, as in /var/lib/kubelet/pod-resources/kubelet.sock. */
-  constructor(socket: string) {
+  /**
+   * For the kubelet that listens at `socket`, as in /var/lib/kubelet/pod-resources/kubelet.sock. An
+   * answer takes `deadline` milliseconds at most.
+   */
+  constructor(socket: string, { deadline = DEADLINE }: { readonly deadline?: number } = {}) {
     this.#socket = socket;
+    this.#deadline = deadline;
   }
 
   /** Every device that a container of a pod on this node holds, of whatever resource. */
@@ -72,7 +77,7 @@ export class PodResources {
     message: Q,
     response: Codec<A>,
   ): Promise<A> {
-    const endsAt = performance.now() + DEADLINE_MS;
+    const endsAt = performance.now() + this.#deadline;
     using client = new GrpcClient(this.#socket);
     for (;;) {
       const options = { deadline: Math.max(1, endsAt - performance.now()), maxBytes: MAX_BYTES };

@@ -39,10 +39,10 @@ class Setting implements Disposable {
   readonly kubelet = new FakeKubelet(this.dir.path);
   readonly resources = new PodResources(this.kubelet.podResourcesSocket);
 
-  static async start(): Promise<Setting> {
+  static start(): Setting {
     const setting = new Setting();
     setting.kubelet.pods = PODS;
-    await setting.kubelet.start();
+    setting.kubelet.start();
     return setting;
   }
 
@@ -53,7 +53,7 @@ class Setting implements Disposable {
 }
 
 Deno.test("PodResources lists who holds which device of which resource", async () => {
-  using setting = await Setting.start();
+  using setting = Setting.start();
   assert.deepEqual(await setting.resources.list(), HELD);
 });
 
@@ -61,14 +61,14 @@ for (const hasGet of [true, false]) {
   const which = hasGet ? "a kubelet" : "a kubelet that cannot be asked for one pod";
 
   Deno.test(`PodResources finds the devices of a pod with ${which}`, async () => {
-    using setting = await Setting.start();
+    using setting = Setting.start();
     setting.kubelet.hasGet = hasGet;
     assert.deepEqual(await setting.resources.ofPod("lab", "vm-1"), HELD);
     assert.deepEqual(await setting.resources.ofPod("other", "vm-1"), []);
   });
 
   Deno.test(`PodResources finds nothing for an unknown pod with ${which}`, async () => {
-    using setting = await Setting.start();
+    using setting = Setting.start();
     setting.kubelet.hasGet = hasGet;
     assert.deepEqual(await setting.resources.ofPod("lab", "vm-2"), []);
     assert.deepEqual(await setting.resources.ofPod("", ""), []);
@@ -76,13 +76,13 @@ for (const hasGet of [true, false]) {
 }
 
 Deno.test("PodResources asks again when kubelet has too many calls", async () => {
-  using setting = await Setting.start();
+  using setting = Setting.start();
   setting.kubelet.podResourcesRefusals = 5;
   assert.equal((await setting.resources.ofPod("lab", "vm-1")).length, 3);
 });
 
 Deno.test("PodResources answers many askers at once", async () => {
-  using setting = await Setting.start();
+  using setting = Setting.start();
   setting.kubelet.podResourcesRefusals = 30;
   const answers = await Promise.all(
     Array.from({ length: 32 }, () => setting.resources.ofPod("lab", "vm-1")),
@@ -91,10 +91,11 @@ Deno.test("PodResources answers many askers at once", async () => {
 });
 
 Deno.test("PodResources fails when kubelet refuses for too long", async () => {
-  using setting = await Setting.start();
+  using setting = Setting.start();
   setting.kubelet.podResourcesRefusals = Infinity;
+  const resources = new PodResources(setting.kubelet.podResourcesSocket, { deadline: 300 });
   await assert.rejects(
-    setting.resources.list(),
+    resources.list(),
     (error) => error instanceof GrpcError && error.code === "ResourceExhausted",
   );
 });
@@ -115,18 +116,18 @@ Deno.test("PodResources fails when there is no kubelet", async () => {
 });
 
 Deno.test("PodResources answers for the next kubelet after a restart", async () => {
-  using setting = await Setting.start();
+  using setting = Setting.start();
   for (let round = 0; round < 5; round++) {
     assert.equal((await setting.resources.list()).length, 3);
-    await setting.kubelet.restart();
+    setting.kubelet.restart();
   }
 });
 
 Deno.test("PodResources shows the healthy devices of each resource", async () => {
   await using setting = new DevicePluginSetting();
-  await setting.kubelet.start();
+  setting.kubelet.start();
   const sick = devicesOf(["macvtap.k8slan.io/sick"], { healthy: false });
-  await setting.manager.setDevices(new Map([...devicesOf([POD1]), ...sick]));
+  setting.manager.setDevices(new Map([...devicesOf([POD1]), ...sick]));
   const resources = new PodResources(setting.kubelet.podResourcesSocket);
   await until("both resources", async () => (await resources.allocatable()).size === 2);
   assert.deepEqual((await resources.allocatable()).get(POD1), ["pod1"]);

@@ -5,7 +5,7 @@ import type { Log } from "../base/log.ts";
 import { pauseAfter, type Pauses } from "./call_gate.ts";
 import type { PluginDevice } from "./device_list.ts";
 import { DevicePluginServer, type PluginCounters } from "./device_plugin_server.ts";
-import { socketIdentity } from "./plugin_folder.ts";
+import { socketIdentity } from "./socket_file.ts";
 import { socketName } from "./resource_name.ts";
 
 /** Between attempts to listen where it fails, or where another process takes the socket away. */
@@ -60,15 +60,15 @@ export class ResourcePlugin implements Disposable {
   }
 
   /** Whether kubelet would not find its socket; `socket` is what is there at its path. */
-  isLost(socket: string | undefined = socketIdentity(this.#path)): boolean {
+  isLost(socket: string | undefined): boolean {
     return this.#socket === undefined || this.#socket !== socket;
   }
 
   /** Listens, or listens again; kubelet's open streams go on. Whether it does now. */
-  async listen(): Promise<boolean> {
+  listen(): boolean {
     const isTaken = this.#socket !== undefined && socketIdentity(this.#path) !== undefined;
     try {
-      await this.#server.listen();
+      this.#server.listen();
       this.#socket = socketIdentity(this.#path);
       this.#problem = undefined;
     } catch (error) {

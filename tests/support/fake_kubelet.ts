@@ -3,12 +3,11 @@
  * devices. `kubelet_contract.ts` holds it to what the real one does, its faults included.
  */
 
-import type { handleUnaryCall } from "@grpc/grpc-js";
 import { describe } from "../../src/base/errors.ts";
 import { devicePluginCodecs, podResourcesCodecs } from "../../src/deviceplugin/codec.ts";
-import { GrpcError, grpcStatusNumber } from "../../src/deviceplugin/grpc_error.ts";
+import { unary } from "../../src/deviceplugin/grpc_call.ts";
+import { GrpcError } from "../../src/deviceplugin/grpc_error.ts";
 import { GrpcListener } from "../../src/deviceplugin/grpc_listener.ts";
-import { grpcMethod } from "../../src/deviceplugin/grpc_method.ts";
 import type {
   AllocatableResourcesResponse,
   AllocateResponse,
@@ -16,7 +15,6 @@ import type {
   Empty,
   GetPodResourcesRequest,
   GetPodResourcesResponse,
-  ListPodResourcesResponse,
   PodResources,
   RegisterRequest,
 } from "../../src/deviceplugin/messages.ts";
@@ -40,8 +38,6 @@ interface Client {
 }
 
 const DIAL_MS = 10_000;
-/** The status of an error that says no more than its text. */
-const UNKNOWN = 2;
 const RESOURCE_NAME =
   /^(?=.{1,253}\/)[a-z0-9]([-a-z0-9.]*[a-z0-9])?\/[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?$/;
 
@@ -73,7 +69,7 @@ export class FakeKubelet implements Disposable {
   }
 
   /** Removes the sockets of plugins and listens. What it knew of resources is left with no devices. */
-  async start(): Promise<void> {
+  start(): void {
     Deno.mkdirSync(this.folder, { recursive: true });
     Deno.mkdirSync(this.podResourcesSocket.replace(/\/[^/]*$/, ""), { recursive: true });
     for (const { name } of Deno.readDirSync(this.folder)) {
@@ -85,7 +81,7 @@ export class FakeKubelet implements Disposable {
       resource.stopped = true;
     }
     this.#listeners = [this.#registration(), this.#podResources()];
-    for (const listener of this.#listeners) await listener.listen();
+    for (const listener of this.#listeners) listener.listen();
   }
 
   /** Ends as if killed: its connections break, its socket files stay. */
@@ -103,9 +99,9 @@ export class FakeKubelet implements Disposable {
   }
 
   /** Killed and started again. */
-  async restart(): Promise<void> {
+  restart(): void {
     this.kill();
-    await this.start();
+    this.start();
   }
 
   /** Breaks the connection to the plugin of `resource`. */
@@ -139,11 +135,9 @@ export class FakeKubelet implements Disposable {
 
   #registration(): GrpcListener {
     const { register, empty } = devicePluginCodecs();
-    return new GrpcListener(
-      `${this.folder}/kubelet.sock`,
-      { Register: grpcMethod("/v1beta1.Registration/Register", register, empty) },
-      { Register: answering<RegisterRequest, Empty>((request) => this.#register(request)) },
-    );
+    const path = "/v1beta1.Registration/Register";
+    const handler = unary(register, empty, (request) => asStatus(() => this.#register(request)));
+    return new GrpcListener(`${this.folder}/kubelet.sock`, new Map([[path, handler]]));
   }
 
   async #register({ version, endpoint, resource_name }: RegisterRequest): Promise<Empty> {
@@ -189,27 +183,28 @@ export class FakeKubelet implements Disposable {
 
   #podResources(): GrpcListener {
     const codecs = podResourcesCodecs();
-    const path = (name: string) => `/v1.PodResourcesLister/${name}`;
-    const allocatable = "GetAllocatableResources";
-    return new GrpcListener(this.podResourcesSocket, {
-      List: grpcMethod(path("List"), codecs.listRequest, codecs.listResponse),
-      Get: grpcMethod(path("Get"), codecs.getRequest, codecs.getResponse),
-      [allocatable]: grpcMethod(
-        path(allocatable),
+    const limited = <T>(answer: () => T) => asStatus(() => this.#limited(answer));
+    const service = {
+      List: unary(
+        codecs.listRequest,
+        codecs.listResponse,
+        () => limited(() => ({ pod_resources: this.pods })),
+      ),
+      Get: unary(
+        codecs.getRequest,
+        codecs.getResponse,
+        (request) => limited(() => this.#get(request)),
+      ),
+      GetAllocatableResources: unary(
         codecs.allocatableRequest,
         codecs.allocatableResponse,
+        () => limited(() => ({ devices: this.#allocatableDevices() })),
       ),
-    }, {
-      List: answering<Empty, ListPodResourcesResponse>(() =>
-        this.#limited(() => ({ pod_resources: this.pods }))
-      ),
-      Get: answering<GetPodResourcesRequest, GetPodResourcesResponse>((request) =>
-        this.#limited(() => this.#get(request))
-      ),
-      [allocatable]: answering<Empty, AllocatableResourcesResponse>(() =>
-        this.#limited(() => ({ devices: this.#allocatableDevices() }))
-      ),
-    });
+    };
+    const byPath = Object.entries(service).map(([name, handler]) =>
+      [`/v1.PodResourcesLister/${name}`, handler] as const
+    );
+    return new GrpcListener(this.podResourcesSocket, new Map(byPath));
   }
 
   #limited<T>(answer: () => T): T {
@@ -257,13 +252,11 @@ async function dial(path: string): Promise<PluginClient> {
   }
 }
 
-function answering<Q, A>(answer: (request: Q) => A | Promise<A>): handleUnaryCall<Q, A> {
-  return async (call, done) => {
-    try {
-      done(null, await answer(call.request));
-    } catch (error) {
-      const code = error instanceof GrpcError ? grpcStatusNumber(error.code) : UNKNOWN;
-      done({ code, details: describe(error) });
-    }
-  };
+/** An error of Go that has no status of its own travels as Unknown. */
+async function asStatus<T>(answer: () => T | Promise<T>): Promise<T> {
+  try {
+    return await answer();
+  } catch (error) {
+    throw error instanceof GrpcError ? error : new GrpcError("Unknown", describe(error));
+  }
 }
