@@ -7,6 +7,12 @@ import { WorkQueue } from "../base/work_queue.ts";
 
 /** Changes come in bursts, most of them our own: they are looked at together. */
 const GATHER_MS = 50;
+/**
+ * A key that takes long rests this many times as long before it is looked at again, so that a LAN
+ * with hundreds of attachments that change one after the other does not take up the agent.
+ */
+const REST_FACTOR = 10;
+const REST_MOST_MS = 1_000;
 /** The periodic look comes every minute: later than that would be no retry. */
 const BACKOFF: Backoff = { firstMs: 500, mostMs: 30_000 };
 
@@ -15,6 +21,8 @@ export class ReconcileQueue {
   readonly #log: Log;
   readonly #gatherMs: number;
   readonly #queue: WorkQueue;
+  /** Of keys that need more than `gatherMs`. */
+  readonly #restMs = new Map<string, number>();
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
 
@@ -33,7 +41,7 @@ export class ReconcileQueue {
   }
 
   add(key: string): void {
-    this.#queue.add(key, this.#gatherMs);
+    this.#queue.add(key, this.#restMs.get(key) ?? this.#gatherMs);
   }
 
   async #run(): Promise<void> {
@@ -51,11 +59,16 @@ export class ReconcileQueue {
   }
 
   async #look(key: string): Promise<boolean> {
+    const started = performance.now();
     try {
       return await this.#reconcile(key);
     } catch (error) {
       this.#log.error("Reconcile failed", { key, error: describe(error) });
       return false;
+    } finally {
+      const restMs = Math.min(REST_FACTOR * (performance.now() - started), REST_MOST_MS);
+      if (restMs > this.#gatherMs) this.#restMs.set(key, restMs);
+      else this.#restMs.delete(key);
     }
   }
 

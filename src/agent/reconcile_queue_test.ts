@@ -64,6 +64,21 @@ Deno.test("add() looks again, a little later, at a key that is not well, until i
   assert.equal(done.length, 4);
 });
 
+Deno.test("add() lets a key that takes long rest, and others go first", async () => {
+  const { done, queue } = recorded(async (key) => {
+    if (key === "slow") await new Promise((resolve) => setTimeout(resolve, 20));
+  });
+  queue.add("slow");
+  await until("it is looked at", () => done.length === 1);
+  queue.add("b");
+  await until("it is done", () => done.length === 2);
+  queue.add("slow");
+  queue.add("c");
+  await until("all is done", () => done.length === 4);
+  await queue.close();
+  assert.deepEqual(done, ["slow", "b", "c", "slow"]);
+});
+
 Deno.test("add() goes on after a failure, logs it and tries again", async () => {
   const { done, log, queue } = recorded((key) => {
     if (key === "a" && done.length === 1) throw new Error("no");
