@@ -109,7 +109,7 @@ export class AttachService {
       attachments.announce(attachment);
       await builder.converge({ ...plan, attachments: [wanted] });
       const result = this.#readBack(attachment, wanted);
-      attachments.restore(attachment);
+      attachments.confirm(attachment);
       this.#deps.changed(lanId);
       this.#deps.log.info("Attached", logFields(attachment));
       return result;

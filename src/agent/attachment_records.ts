@@ -43,6 +43,9 @@ const recordSchema: z.ZodType<Attachment> = z.object({
   }).exactOptional(),
 });
 
+const CONFIRMED = ".json";
+const ANNOUNCED = ".announced";
+
 export class AttachmentRecords {
   readonly #directory: string;
   readonly #log: Log;
@@ -58,12 +61,35 @@ export class AttachmentRecords {
   }
 
   #path(key: string): string {
-    return `${this.#directory}/${key}.json`;
+    return `${this.#directory}/${key}${CONFIRMED}`;
+  }
+
+  #announcedPath(key: string): string {
+    return `${this.#directory}/${key}${ANNOUNCED}`;
+  }
+
+  /** Remembers what is about to be made; `confirm` says that it has been. */
+  announce(attachment: Attachment): void {
+    this.#write(this.#announcedPath(attachmentKey(attachment)), attachment);
+  }
+
+  /** What was announced is there. */
+  confirm(attachment: Attachment): void {
+    const key = attachmentKey(attachment);
+    try {
+      Deno.renameSync(this.#announcedPath(key), this.#path(key));
+    } catch {
+      // Not announced, for want of room perhaps: there may be some by now.
+      this.write(attachment);
+    }
   }
 
   /** Remembers `attachment`. A full disk is no reason to refuse a workload: it is logged. */
   write(attachment: Attachment): void {
-    const path = this.#path(attachmentKey(attachment));
+    this.#write(this.#path(attachmentKey(attachment)), attachment);
+  }
+
+  #write(path: string, attachment: Attachment): void {
     try {
       writeAtomically(path, JSON.stringify(attachment));
     } catch (error) {
@@ -72,33 +98,47 @@ export class AttachmentRecords {
   }
 
   remove(key: string): void {
-    try {
-      Deno.removeSync(this.#path(key));
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return;
-      this.#log.warn("Cannot forget attachment", { key, error: describe(error) });
+    for (const path of [this.#announcedPath(key), this.#path(key)]) {
+      try {
+        Deno.removeSync(path);
+      } catch (error) {
+        if (error instanceof Deno.errors.NotFound) continue;
+        return this.#log.warn("Cannot forget attachment", { path, error: describe(error) });
+      }
     }
   }
 
   /** Every readable record by its key. One that is damaged is moved aside. */
   readAll(): Map<string, Attachment> {
     const records = new Map<string, Attachment>();
-    for (const path of this.#paths()) {
-      try {
-        const record = recordSchema.parse(JSON.parse(Deno.readTextFileSync(path)));
-        records.set(attachmentKey(record), record);
-      } catch (error) {
-        moveAside(path, error, this.#log);
+    const names = this.#names();
+    // What is confirmed counts for more.
+    for (const suffix of [ANNOUNCED, CONFIRMED]) {
+      for (const name of names.filter((name) => name.endsWith(suffix))) {
+        const path = `${this.#directory}/${name}`;
+        try {
+          const record = recordSchema.parse(JSON.parse(Deno.readTextFileSync(path)));
+          records.set(attachmentKey(record), record);
+        } catch (error) {
+          moveAside(path, error, this.#log);
+        }
       }
     }
     return records;
   }
 
-  #paths(): string[] {
+  /** Was it announced and never confirmed? */
+  isAnnounced(key: string): boolean {
     try {
-      return [...Deno.readDirSync(this.#directory)]
-        .filter(({ name }) => name.endsWith(".json"))
-        .map(({ name }) => `${this.#directory}/${name}`);
+      return Deno.lstatSync(this.#announcedPath(key)).isFile;
+    } catch {
+      return false;
+    }
+  }
+
+  #names(): string[] {
+    try {
+      return [...Deno.readDirSync(this.#directory)].map(({ name }) => name);
     } catch (error) {
       const directory = this.#directory;
       this.#log.warn("Cannot read what is remembered", { directory, error: describe(error) });

@@ -34,7 +34,7 @@ export class Attachments {
     return this.ofLan(lanId).find((attachment) => attachment.spoke === spoke);
   }
 
-  /** Takes in what is in the kernel; it is remembered already, or its record is lost. */
+  /** Takes in what was found in the kernel or in a record; it is remembered already, or lost. */
   restore(attachment: Attachment): void {
     const key = attachmentKey(attachment);
     this.#byKey.set(key, attachment);
@@ -45,7 +45,13 @@ export class Attachments {
 
   /** Remembers on disk what is about to be made. Unless its mark appears, it counts for nothing. */
   announce(attachment: Attachment): void {
-    this.#records.write(attachment);
+    this.#records.announce(attachment);
+  }
+
+  /** Takes in what was announced and has been made. */
+  confirm(attachment: Attachment): void {
+    this.restore(attachment);
+    this.#records.confirm(attachment);
   }
 
   /** Takes in a new or changed attachment and remembers it on disk. */

@@ -22,7 +22,8 @@ export interface RecoveryDependencies {
 
 /**
  * Reads the marks in the kernel, with the records for what marks do not say. What belongs to a LAN
- * that could not be read stays as it is, on disk and in the kernel: it may well be in use.
+ * that could not be read stays as it is, on disk and in the kernel: it may well be in use. A record
+ * without a mark stands for an attachment that lost its links, as long as its workload lives.
  */
 export async function recover(deps: RecoveryDependencies): Promise<void> {
   const { kernel, records, attachments, log } = deps;
@@ -36,10 +37,32 @@ export async function recover(deps: RecoveryDependencies): Promise<void> {
       log.error("Cannot take over LAN", { path, error: describe(error) });
     }
   }
-  for (const [key, { netnsPath }] of remembered) {
-    if (attachments.get(key) === undefined && !unread.has(netnsPath)) records.remove(key);
-  }
   if (unread.size === 0) await removeStrayHostLinks(deps);
+  for (const [key, record] of remembered) {
+    try {
+      if (attachments.get(key) !== undefined) {
+        if (records.isAnnounced(key)) records.confirm(record);
+      } else if (!unread.has(record.netnsPath)) {
+        if (records.isAnnounced(key) || !isAlive(kernel, record)) records.remove(key);
+        else restore(deps, record);
+      }
+    } catch (error) {
+      log.error("Cannot tell whether a workload lives", { key, error: describe(error) });
+    }
+  }
+}
+
+/** Its links went while no agent ran: the next look at its LAN makes them anew. */
+function restore({ attachments, taps, log }: RecoveryDependencies, record: Attachment): void {
+  const { lan, containerId, ifname, spoke, details } = record;
+  log.warn("The links of an attachment are gone", { lan, spoke, container: containerId, ifname });
+  attachments.restore(record);
+  if (spoke !== undefined && details?.tapIndex !== undefined) taps.inUse(spoke, details.tapIndex);
+}
+
+/** Is the workload's namespace still there? */
+function isAlive(kernel: Kernel, { target }: Attachment): boolean {
+  return target !== undefined && kernel.netnsIdentity(target.path) === target.identity;
 }
 
 /** Says whether it is known what is there. */

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { codeIs } from "../../tests/support/codes.ts";
 import { AgentParts, POD1, POD2 } from "../../tests/support/agent_parts.ts";
 import { FakeLink, FakeNetns } from "../../tests/support/fake_machine.ts";
 import { SEED_UID, seedLan } from "../../tests/support/lan_fixture.ts";
 import { type Attachment, attachmentKey } from "./attachment.ts";
 import { HOST } from "../plan/ops.ts";
+import { checkAttachment } from "./check.ts";
 import { recover } from "./recovery.ts";
 
 const DIR = "/run/k8slan/netns";
@@ -135,7 +137,6 @@ Deno.test("recover() removes a LAN to which nothing is attached any more", async
   agent.healKernel();
   const next = await agent.restart();
   assert.deepEqual(next.snapshot(), untouched.snapshot());
-  assert.equal(next.records.readAll().size, 0);
 });
 
 Deno.test("recover() removes a host end whose LAN has lost its namespace", async () => {
@@ -211,11 +212,35 @@ Deno.test("recover() goes on after a port that cannot be removed, and it goes la
   assert.deepEqual(next.snapshot(), untouched.snapshot());
 });
 
-Deno.test("recover() forgets records of what is attached no more", async () => {
+Deno.test("recover() forgets records of what went together with its workload", async () => {
+  using agent = await running();
+  agent.kernel.machine.remove(agent.kernel.link(NETNS, "pod1.b"));
+  agent.kernel.machine.removePath(POD1);
+  const next = await agent.restart();
+  assert.deepEqual([...next.records.readAll().keys()].toSorted(), ["c2@net1", "c3@net2"]);
+});
+
+Deno.test("recover() keeps what lost its links while its workload lives, for the next look", async () => {
   using agent = await running();
   agent.kernel.machine.remove(agent.kernel.link(NETNS, "pod1.b"));
   const next = await agent.restart();
-  assert.deepEqual([...next.records.readAll().keys()].toSorted(), ["c2@net1", "c3@net2"]);
+  const attachment = next.attachments.get("c1@net1")!;
+  assert.throws(() => checkAttachment(next, attachment), codeIs("Drift"));
+  await next.reconciler.reconcile(SEED_UID);
+  checkAttachment(next, attachment);
+});
+
+Deno.test("recover() confirms what was announced and has its mark, and forgets what has none", async () => {
+  using agent = await running();
+  const done = agent.attachments.get("c1@net1")!;
+  agent.records.remove("c1@net1");
+  agent.records.announce(done);
+  agent.records.announce({ ...done, containerId: "c9", port: "pod9.b" });
+  const next = await agent.restart();
+  assert.deepEqual([...next.records.readAll().keys()].toSorted(), [
+    ...["c1@net1", "c2@net1", "c3@net2"],
+  ]);
+  assert.equal(next.records.isAnnounced("c1@net1"), false);
 });
 
 Deno.test("recover() takes over by the mark where the record is damaged", async () => {

@@ -196,13 +196,20 @@ rootTest("Reconciler makes a LAN anew when its lost namespace is given up at las
   await stage.healed();
 });
 
-rootTest("Reconciler mends what happened while no agent ran", async () => {
-  await using stage = await Stage.prepare();
-  await stage.whileStopped(
-    "$lan ip link del vx2; $lan ip link del br2; ip link set pod1 down; $lan ip link set pod2.b down",
-  );
-  await stage.healed();
-});
+const MEANWHILE: readonly Drift[] = [
+  { name: "bridge and VXLAN deleted", cause: "$lan ip link del vx2; $lan ip link del br2" },
+  { name: "links that are down", cause: "ip link set pod1 down; $lan ip link set pod2.b down" },
+  { name: "a spoke and a veth deleted", cause: "ip link del pod1; $lan ip link del pod2.b" },
+  { name: "the LAN's namespace unmounted", cause: "umount $netns" },
+];
+
+for (const { name, cause } of MEANWHILE) {
+  rootTest(`Reconciler mends what happened while no agent ran: ${name}`, async () => {
+    await using stage = await Stage.prepare();
+    await stage.whileStopped(cause);
+    await stage.healed();
+  });
+}
 
 rootTest("Reconciler moves a LAN to another underlay when its device map says so", async () => {
   await using stage = await Stage.prepare();

@@ -57,7 +57,7 @@ const SWEEPS: readonly Sweep[] = [
     ...{ attach: "veth", during: "detach", inUse: true, messagesMin: 2 },
   },
   {
-    name: "the mending of bridge and VXLAN",
+    name: "the mending of a VXLAN and a spoke",
     ...{ attach: "macvtap", during: "mend", inUse: true, messagesMin: 6 },
   },
 ];
@@ -236,7 +236,7 @@ class Stage {
     if (during === "detach") return await this.#detach();
     await this.#node.host.run([
       ...["nsenter", `--net=${this.#node.netnsDir}/knlvrf`, "sh", "-euc"],
-      "ip link del vx2; ip link del br2",
+      `ip link del vx2; ip link del ${spokesOf(this.#node)[0]}.b`,
     ]);
     const { agent } = this.#node;
     const dead = agent.ended.then(() => {
