@@ -105,6 +105,39 @@ rootTest("DEL without an agent succeeds, and is done when the agent starts", asy
   });
 });
 
+rootTest("ADD to an agent that is stuck ends in time, and is taken back", async () => {
+  await using stage = await prepare();
+  const { lab, node, before } = stage;
+  const pod = await lab.addWorkload("pod");
+  const whole = { ...before, workloads: (await takePicture(node, [pod])).workloads };
+  node.agent.kill("SIGSTOP");
+  const started = performance.now();
+  const answer = await node.cni("ADD", pod, { lan: LAN, spoke: "pod1" });
+  assert.ok(performance.now() - started < 10_500);
+  assert.equal(answer.output?.["code"], AGAIN);
+  assert.match(`${answer.output?.["msg"]}`, /did not answer within 7.5 s/);
+  node.agent.kill("SIGCONT");
+  await until("it was attached and taken back", () => {
+    return /taking it back[^]*"Detached"/.test(node.agent.output);
+  });
+  const queued = Deno.readTextFileSync(`${node.runDir}/deletes/pod@net1.json`);
+  await untilPicture(
+    "nothing is left but the detach that is queued",
+    () => takePicture(node, [pod]),
+    {
+      ...whole,
+      files: sorted({
+        ...whole.files,
+        "/run/deletes": "directory 700",
+        "/run/deletes/pod@net1.json": `file 600 ${queued}`,
+      }),
+    },
+  );
+  // The runtime tries again: the detach that is queued must not hit that.
+  assert.equal((await node.cni("ADD", pod, { lan: LAN, spoke: "pod1" })).code, 0);
+  assert.deepEqual([...Deno.readDirSync(`${node.runDir}/deletes`)], []);
+});
+
 rootTest("sweep() removes what is attached to a workload that is gone without DEL", async () => {
   await using stage = await prepare();
   const { lab, node, before } = stage;

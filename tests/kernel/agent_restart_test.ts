@@ -92,21 +92,30 @@ rootTest("sweep() knows a dead workload by its port where the record is lost", a
   assert.deepEqual([...Deno.readDirSync(node.netnsDir)], []);
 });
 
-rootTest("agentMain() works with a state directory that cannot be written", async () => {
-  await using lab = await createAgentLab({ nodes: 1 });
-  await lab.putLan(seedLan(lab));
-  const node = lab.node("worker1");
-  await node.stop();
-  await Deno.remove(node.stateDir, { recursive: true });
-  await Deno.mkdir(node.stateDir);
-  await node.host.run(["mount", "-t", "tmpfs", "-o", "ro", "none", node.stateDir]);
-  await node.start();
-  const a = await attached(lab, node, "pod1");
-  await node.restart("SIGKILL");
-  assert.equal((await node.view()).attachments.length, 1);
-  await node.detach(a);
-  assert.deepEqual([...Deno.readDirSync(node.netnsDir)], []);
-});
+for (
+  const [what, mount] of [
+    ["read-only", "mount -t tmpfs -o ro none $state"],
+    ["full", "mount -t tmpfs -o size=4k,nr_inodes=4 none $state; yes > $state/all || true"],
+  ]
+) {
+  rootTest(`agentMain() works with a state directory that is ${what}`, async () => {
+    await using lab = await createAgentLab({ nodes: 1 });
+    const node = lab.node("worker1");
+    await node.stop();
+    await Deno.remove(node.stateDir, { recursive: true });
+    await Deno.mkdir(node.stateDir);
+    await node.host.run(["sh", "-c", `state='${node.stateDir}'; ${mount}`]);
+    await node.start();
+    await lab.putLan(seedLan(lab));
+    const a = await attached(lab, node, "pod1");
+    const b = await attached(lab, node, "pod2", "veth");
+    await node.restart("SIGKILL");
+    assert.equal((await node.view()).attachments.length, 2);
+    await node.detach(a);
+    await node.detach(b);
+    assert.deepEqual([...Deno.readDirSync(node.netnsDir)], []);
+  });
+}
 
 rootTest("agentMain() removes the files that a crash left unfinished", async () => {
   await using lab = await createAgentLab({ nodes: 1 });
