@@ -20,7 +20,7 @@ export interface WatchState {
   readonly shortWatches: number;
   /** When a list was last begun that reached the server. */
   readonly listedAt?: number;
-  /** When a list was first seen to be empty, where objects were known. */
+  /** When a list that came was first empty, where objects were known. */
   readonly emptyAt?: number;
 }
 
@@ -88,7 +88,7 @@ function afterList(
   const { failures, shortWatches, emptyAt } = state;
   const listed = { failures, shortWatches, listedAt: beganAt };
   if (items === 0 && known > 0) {
-    const since = emptyAt ?? beganAt;
+    const since = emptyAt ?? now;
     if (beganAt < since + EMPTY_CONFIRM_MS) {
       const next: WatchStep = { do: "list", at: since + EMPTY_CONFIRM_MS, paged: true };
       return { ...listed, next, emptyAt: since };
@@ -137,19 +137,26 @@ function afterWatch(
     failures: (events > 0 ? 0 : state.failures) + 1,
     shortWatches: (events > 0 ? 0 : state.shortWatches) + (isBusy ? 0 : 1),
   };
-  if (ended.shortWatches >= WATCHES_BEFORE_LIST || mustList(error)) {
-    const at = mustList(error) && ended.failures === 1
-      ? earliestList(ended, now)
-      : listAt(ended, error, now, random);
+  const mustList = isVersionDoubtful(error, worked);
+  if (mustList || ended.shortWatches >= WATCHES_BEFORE_LIST) {
+    const mayHurry = mustList && ended.failures === 1 && isAnswer(error);
+    const at = mayHurry ? earliestList(ended, now) : listAt(ended, error, now, random);
     return { ...ended, shortWatches: 0, next: { do: "list", at, paged: true } };
   }
   return { ...ended, next: { ...watch, at: now + waitMs(ended.failures, error, random) } };
 }
 
-/** The server knows this version no more, or knows nothing of the kind: no use to ask again. */
-function mustList(error: unknown): boolean {
-  if (!(error instanceof KubeError)) return false;
-  return error.status < 500 && ![401, 403, 408, 429].includes(error.status);
+/**
+ * Whether the version may mean nothing to the server any more. An answer can say so. But a server
+ * whose data was replaced by older data says nothing: a watch that begins above its newest version
+ * tells of no change until that version is reached. So nobody who was away is trusted to be the same.
+ */
+function isVersionDoubtful(error: unknown, worked: boolean): boolean {
+  if (error instanceof KubeError) {
+    return error.status < 500 && ![401, 403, 408, 429].includes(error.status);
+  }
+  if (!(error instanceof K8slanError)) return false;
+  return error.code === "ApiServerTimeout" || (error.code === "ApiServerUnreachable" && !worked);
 }
 
 function listAt(state: WatchState, error: unknown, now: number, random: number): number {
@@ -166,7 +173,7 @@ function waitMs(failures: number, error: unknown, random: number): number {
   return Math.max(own, Math.min(asked, REFUSED.mostMs));
 }
 
-/** Whether something came back. A dead line is as quiet as a server that is not there. */
+/** Whether there was somebody to ask. */
 function isAnswer(error: unknown): boolean {
   return !(error instanceof K8slanError && error.code === "ApiServerUnreachable");
 }

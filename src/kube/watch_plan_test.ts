@@ -39,7 +39,8 @@ const ROWS: readonly Row[] = [
   { what: "an instant end", lasted: 10, then: "watch 7 after 1000" },
   { what: "a second one", state: failed(1), lasted: 10, then: "watch 7 after 2000" },
   { what: "a third one", state: failed(2), lasted: 10, then: "list after 4000" },
-  { what: "no answer", error: down, then: "watch 7 after 500" },
+  { what: "no answer", error: down, then: "list after 500" },
+  { what: "a break after a while", error: down, lasted: 9_000, then: "watch 7 after 500" },
   { what: "no answer for the third time", state: failed(2), error: down, then: "list after 2000" },
   { what: "no answer for long", state: failed(9), error: down, then: "list after 4000" },
   {
@@ -49,7 +50,7 @@ const ROWS: readonly Row[] = [
     events: 3,
     then: "watch 7 after 500",
   },
-  { what: "silence", error: silent, lasted: 60_000, then: "watch 7 after 1000" },
+  { what: "silence", error: silent, lasted: 60_000, then: "list after 0" },
   { what: "nonsense", error: garbled, then: "watch 7 after 1000" },
   { what: "410", error: answer(410), then: "list after 0" },
   {

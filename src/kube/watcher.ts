@@ -38,8 +38,8 @@ export interface WatcherOptions<T> extends Selection {
 }
 
 /**
- * An idle server sends a bookmark each minute and two seconds before the end of a watch. Ended after
- * 55 s, a watch is never silent for 60 s unless the line is dead.
+ * A server sends bookmarks each minute at best, and none at all of a kind that hasn't changed since it
+ * started. Ended after 55 s, a watch is never silent for 60 s unless the line is dead.
  */
 const WATCH_SECONDS = 55;
 const IDLE_MS = 60_000;

@@ -1,19 +1,8 @@
-import { parse } from "yaml";
 import { FetchKubeApi } from "../../src/kube/fetch_kube_api.ts";
-import type { KubeObject } from "../../src/kube/objects.ts";
-import { resource } from "../../src/kube/resource.ts";
-import { LANS, NAMESPACES } from "../../src/kube/resources.ts";
+import { NAMESPACES } from "../../src/kube/resources.ts";
 import { ApiServer } from "../support/api_server.ts";
 import { KUBE_API_CONTRACT } from "../support/kube_api_contract.ts";
-import { until } from "../support/until.ts";
-
-const CRDS = resource<KubeObject & { readonly spec: unknown }>({
-  group: "apiextensions.k8s.io",
-  version: "v1",
-  plural: "customresourcedefinitions",
-  kind: "CustomResourceDefinition",
-  namespaced: false,
-});
+import { installLanCrd } from "../support/lan_crd.ts";
 
 let server: ApiServer;
 let api: FetchKubeApi;
@@ -21,9 +10,7 @@ let api: FetchKubeApi;
 Deno.test.beforeAll(async () => {
   server = await ApiServer.start();
   api = new FetchKubeApi(server.access(), { userAgent: "contract", perSecond: 500, burst: 500 });
-  const crd = parse(await Deno.readTextFile(new URL("../../crds/lan.yaml", import.meta.url)));
-  await api.create(CRDS, crd);
-  await until("LANs are served", async () => (await api.list(LANS)).items.length === 0);
+  await installLanCrd(api);
 });
 
 Deno.test.afterAll(async () => {
