@@ -17,6 +17,8 @@ interface Tier {
   readonly needsExecutable: boolean;
   /** After so many minutes the tier is ended and has failed. */
   readonly minutes: number;
+  /** Why it runs only when it is named. */
+  readonly onlyByName?: string;
 }
 
 const TIERS: readonly Tier[] = [
@@ -46,6 +48,16 @@ const TIERS: readonly Tier[] = [
     needsExecutable: true,
     minutes: 40,
   },
+  ...["apiserver", "cluster"].map((name): Tier => ({
+    name,
+    folders: [`tests/${name}`],
+    options: [],
+    needsRoot: true,
+    packages: ["iproute2:ip", "iputils-ping:ping", "util-linux:nsenter", "procps:ps"],
+    needsExecutable: false,
+    minutes: 40,
+    onlyByName: `it tests what the product does not use yet; run it with "scripts/test ${name}"`,
+  })),
 ];
 
 const SKIPPED: TestCounts = { passed: 0, failed: 0, skipped: 1 };
@@ -72,7 +84,9 @@ async function main(args: readonly string[]): Promise<number> {
   for (const tier of TIERS.filter(({ name }) => names.length === 0 || names.includes(name))) {
     console.log(`\n== ${tier.name} ==`);
     const started = performance.now();
-    const [result, note] = await runTier(tier, options);
+    const [result, note] = tier.onlyByName !== undefined && names.length === 0
+      ? [SKIPPED, `skipped as a whole: ${tier.onlyByName}`] as const
+      : await runTier(tier, options);
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     const { passed, failed, skipped } = result;
     counts.push(result);
