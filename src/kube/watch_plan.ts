@@ -128,7 +128,8 @@ function afterWatch(
   const worked = events > 0 || now - beganAt >= SHORT_WATCH_MS;
   const watch = { do: "watch", resourceVersion } as const;
   if (error === undefined && worked) {
-    return { ...state, failures: 0, shortWatches: 0, next: { ...watch, at: now } };
+    const at = Math.max(now, beganAt + SHORT_WATCH_MS); // no spinning, if each tells one event
+    return { ...state, failures: 0, shortWatches: 0, next: { ...watch, at } };
   }
   // A server that is too busy for a watch must not be asked for a list instead.
   const isBusy = error instanceof KubeError && error.status === 429;

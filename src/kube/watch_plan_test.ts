@@ -35,7 +35,8 @@ const failed = (count: number): WatchState => {
 
 const ROWS: readonly Row[] = [
   { what: "a proper end", lasted: 55_000, then: "watch 7 after 0" },
-  { what: "a proper end after an event", events: 1, lasted: 10, then: "watch 7 after 0" },
+  { what: "a proper end after an event", events: 1, lasted: 1_000, then: "watch 7 after 0" },
+  { what: "an instant end after an event", events: 1, lasted: 10, then: "watch 7 after 990" },
   { what: "an instant end", lasted: 10, then: "watch 7 after 1000" },
   { what: "a second one", state: failed(1), lasted: 10, then: "watch 7 after 2000" },
   { what: "a third one", state: failed(2), lasted: 10, then: "list after 4000" },

@@ -126,6 +126,7 @@ Deno.test("watchResource() goes on at the last event or bookmark when a watch en
   using bench = new Bench();
   const watch = await bench.started([A1]);
   watch.send({ type: "modified", object: A2 });
+  await bench.clock.advance(55_000);
   watch.end();
   const second = await bench.watch("6");
   second.send({ type: "bookmark", resourceVersion: "70" });

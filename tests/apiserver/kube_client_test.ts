@@ -20,6 +20,7 @@ import { LabProcess } from "../support/lab_process.ts";
 import { installLanCrd } from "../support/lan_crd.ts";
 import { PAPER } from "../support/leader_program.ts";
 import { LogRecorder } from "../support/log_recorder.ts";
+import { TcpRelay } from "../support/tcp_relay.ts";
 import { TempDir } from "../support/temp_dir.ts";
 import { until } from "../support/until.ts";
 
@@ -173,6 +174,37 @@ Deno.test("watchResource() notices a server that stands still, and deletes while
   await makeLease("c");
   await watched.saw("applied c");
   assert.ok(!watched.events.includes("deleted b"));
+});
+
+Deno.test("FetchKubeApi leaves a connection that swallows everything, and takes another", async () => {
+  await deleteAllLeases();
+  using relay = new TcpRelay(server.port);
+  const access = { ...server.access(), server: `https://127.0.0.1:${relay.port}` };
+  using own = new FetchKubeApi(access, { userAgent: "test" });
+  const stop = new AbortController();
+  const seen: string[] = [];
+  const watching = (async () => {
+    const options = { signal: stop.signal, namespace: "default", idleMs: 3_000 };
+    for await (const event of watchResource(own, LEASES, options)) {
+      if (event.type === "applied") seen.push(event.object.metadata.name);
+    }
+  })();
+  try {
+    await makeLease("a");
+    await until("the watch works", () => seen.includes("a"));
+    assert.notEqual(await own.get(NAMESPACES, { name: "default" }), undefined);
+    assert.equal(relay.connections, 1); // HTTP/2 carries all
+    relay.blackHole();
+    const call = own.get(NAMESPACES, { name: "default" }, { deadlineMs: 1_000 });
+    await assert.rejects(call, { code: "ApiServerTimeout" });
+    assert.notEqual(await own.get(NAMESPACES, { name: "default" }), undefined);
+    await makeLease("b");
+    await until("the watch works again", () => seen.includes("b"), { timeout: 12_000 });
+    assert.equal(relay.connections, 2);
+  } finally {
+    stop.abort();
+    await watching;
+  }
 });
 
 Deno.test("watchResource() doesn't believe an emptied etcd at once", async () => {
