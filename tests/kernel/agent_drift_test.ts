@@ -25,6 +25,8 @@ interface Drift {
   readonly name: string;
   /** A shell command in the node's namespace; `$lan` enters the LAN's, `$a` and `$b` the workloads'. */
   readonly cause: string;
+  /** The cause takes several steps, and the agent is to see them together. */
+  readonly atOnce?: true;
   /** For what has to end before it can be mended: the state meanwhile, and how it ends. */
   readonly meanwhile?: Meanwhile;
 }
@@ -48,6 +50,7 @@ const INSIDE: readonly Drift[] = [
   { name: "a renamed VXLAN", cause: "$lan ip link set vx2 down name other" },
   {
     name: "a VXLAN of another VNI in its place",
+    atOnce: true,
     cause:
       "$lan ip link del vx2; ip link add vx2 type vxlan id 7 group ff02::14 dev eth1 dstport 4789; ip link set vx2 netns $netns",
   },
@@ -88,7 +91,8 @@ const INSIDE: readonly Drift[] = [
 for (const drift of INSIDE) {
   rootTest(`DriftWatch mends ${drift.name} within two seconds`, async () => {
     await using stage = await Stage.prepare();
-    await stage.shell(drift.cause);
+    if (drift.atOnce) await stage.atOnce(drift.cause);
+    else await stage.shell(drift.cause);
     await stage.healed();
   });
 }
@@ -280,6 +284,12 @@ class Stage implements AsyncDisposable {
   /** Keeps the LAN's namespace alive, whatever becomes of its file. */
   hold(): LabProcess {
     return this.#lab.net.spawn(`${this.#node.netnsDir}/knlvrf`, ["sleep", "1000"]);
+  }
+
+  async atOnce(command: string): Promise<void> {
+    this.#node.agent.kill("SIGSTOP");
+    await this.shell(command);
+    this.#node.agent.kill("SIGCONT");
   }
 
   async whileStopped(command: string): Promise<void> {

@@ -155,7 +155,8 @@ function withoutChance(link: Described): unknown {
   return JSON.parse(JSON.stringify(link, (key, value) => {
     // The underlay's index, looked up in the wrong namespace.
     if (isVxlan && key === "link") return undefined;
-    if (isVxlan && key === "id") return value;
+    // A VNI; that of a bridge port is a text.
+    if (key === "id" && typeof value === "number") return value;
     if (CHANCE.has(key)) return undefined;
     // A passthru macvtap that is deleted leaves its lower link's count as it is.
     if (key === "allmulti") return value > 0;
