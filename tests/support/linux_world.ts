@@ -72,7 +72,7 @@ export class LinuxWorld implements KernelWorld, AsyncDisposable {
   snapshot(places: readonly Place[]): string {
     const text = places.map((place) => run(place, "ip", "-d", "link") + run(place, "ip", "addr"));
     // Timers run, and addresses get past duplicate detection, whoever looks.
-    return text.join().replaceAll(/ \d+\.\d\d| tentative/g, "");
+    return text.join().replaceAll(/ +\d+\.\d\d| tentative/g, "");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
