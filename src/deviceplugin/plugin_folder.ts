@@ -4,8 +4,9 @@ import { fileIdentity, socketIdentity } from "./socket_file.ts";
 
 /** Of the file name at which kubelet takes registrations. */
 const KUBELET_SOCKET = "kubelet.sock";
-/** Several events of one cause are taken together. */
-const SETTLE_MS = 10;
+/** Events are taken together for so long: of kubelet's socket, and of all others. Milliseconds. */
+const KUBELET_SETTLE_MS = 10;
+const SETTLE_MS = 100;
 /** How often kubelet's socket is looked at without an event: the folder itself may be replaced. */
 const POLL_MS = 1_000;
 /** So many polls apart everything is looked at, should the system have lost events. */
@@ -43,15 +44,15 @@ export async function watchPluginFolder(
   changed: () => void,
   signal: AbortSignal,
 ): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const soon = () => {
-    timer ??= setTimeout(() => {
-      timer = undefined;
-      changed();
-    }, SETTLE_MS);
+  const call = new DelayedCall(changed);
+  const soon = () => call.within(KUBELET_SETTLE_MS);
+  const event = ({ paths }: Deno.FsEvent) => {
+    if (paths.some((path) => path.endsWith(`/${KUBELET_SOCKET}`))) soon();
+    // Kubelet writes a file for each list that it gets.
+    else if (paths.some((path) => path.endsWith(".sock"))) call.within(SETTLE_MS);
   };
   let seen = pollView(folder);
-  let watcher = openWatcher(folder, soon);
+  let watcher = openWatcher(folder, event);
   soon();
   let polls = 0;
   const poll = setInterval(() => {
@@ -59,14 +60,14 @@ export async function watchPluginFolder(
     const now = pollView(folder);
     if (now.folder !== seen.folder || watcher === undefined) {
       watcher?.close();
-      watcher = openWatcher(folder, soon);
+      watcher = openWatcher(folder, event);
     }
     if (now.folder !== seen.folder || now.kubelet !== seen.kubelet) soon();
     seen = now;
   }, POLL_MS);
   await aborted(signal);
   clearInterval(poll);
-  clearTimeout(timer);
+  call.cancel();
   watcher?.close();
 }
 
@@ -74,21 +75,54 @@ function pollView(folder: string): { folder: string | undefined; kubelet: string
   return { folder: fileIdentity(folder), kubelet: fileIdentity(kubeletSocket(folder)) };
 }
 
-function openWatcher(folder: string, changed: () => void): Deno.FsWatcher | undefined {
+function openWatcher(
+  folder: string,
+  event: (event: Deno.FsEvent) => void,
+): Deno.FsWatcher | undefined {
   try {
     const watcher = Deno.watchFs(folder, { recursive: false });
-    forward(watcher, changed);
+    forward(watcher, event);
     return watcher;
   } catch {
     return undefined; // not there yet: the poll tries again
   }
 }
 
-async function forward(watcher: Deno.FsWatcher, changed: () => void): Promise<void> {
+async function forward(
+  watcher: Deno.FsWatcher,
+  handle: (event: Deno.FsEvent) => void,
+): Promise<void> {
   try {
-    for await (const event of watcher) if (event.kind !== "access") changed();
+    for await (const event of watcher) if (event.kind !== "access") handle(event);
   } catch {
-    changed(); // the poll sees the rest
+    // the poll sees what comes
+  }
+}
+
+/** Calls that are asked for at about the same time become one. */
+class DelayedCall {
+  readonly #call: () => void;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #dueAt = Infinity;
+
+  constructor(call: () => void) {
+    this.#call = call;
+  }
+
+  within(ms: number): void {
+    const dueAt = performance.now() + ms;
+    if (dueAt >= this.#dueAt) return;
+    this.cancel();
+    this.#dueAt = dueAt;
+    this.#timer = setTimeout(() => {
+      this.#dueAt = Infinity;
+      this.#call();
+    }, ms);
+  }
+
+  cancel(): void {
+    clearTimeout(this.#timer);
+    this.#dueAt = Infinity;
   }
 }
 

@@ -72,9 +72,22 @@ Deno.test("watchPluginFolder() takes many changes together", async () => {
   using dir = new TempDir();
   await using watch = new Watch(dir.path);
   await until("the first call", () => watch.calls === 1);
-  for (let i = 0; i < 200; i++) Deno.writeTextFileSync(`${dir.path}/${i}`, "");
+  for (let i = 0; i < 200; i++) Deno.writeTextFileSync(`${dir.path}/${i}.sock`, "");
   await until("a call", () => watch.calls > 1);
   assert.ok(watch.calls < 20, `${watch.calls} calls for 200 changes`);
+});
+
+Deno.test("watchPluginFolder() does not look when kubelet writes its checkpoint", async () => {
+  using dir = new TempDir();
+  await using watch = new Watch(dir.path);
+  await until("the first call", () => watch.calls === 1);
+  for (let i = 0; i < 10; i++) {
+    Deno.writeTextFileSync(`${dir.path}/.kubelet_internal_checkpoint1234`, "{}");
+    const checkpoint = `${dir.path}/kubelet_internal_checkpoint`;
+    Deno.renameSync(`${dir.path}/.kubelet_internal_checkpoint1234`, checkpoint);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.equal(watch.calls, 1);
 });
 
 Deno.test("watchPluginFolder() finds a folder that is made later, or anew", async () => {
