@@ -20,7 +20,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   sys: { values: ["base", "netlink"] },
   kernel: { values: ["base", "plan", "netlink", "sys"], types: ["api"] },
   kube: { values: ["base", "api"], packages: ["@kubernetes/client-node", "yaml"] },
-  deviceplugin: { values: ["base"], packages: ["@grpc/grpc-js", "protobufjs"] },
+  deviceplugin: { values: ["base"], packages: ["protobufjs"] },
   agent: {
     values: ["base", "api", "plan", "kernel", "sys", "netlink", "version.ts"],
     packages: ["zod"],
