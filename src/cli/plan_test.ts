@@ -28,7 +28,7 @@ ${IN} ip link set dev vx2 alias '${LAN_MARK}' up
 `;
 
 const POD1 = `# Spoke pod1
-ip link add name pod1 index 143515682 address 02:13:72:48:08:82 mtu 1426 type veth peer name pod1.b address 02:0f:a4:58:0a:5e mtu 1426 netns /run/k8slan/netns/knlvrf
+ip link add name pod1 index 143515682 address 02:13:72:48:08:82 mtu 1426 numtxqueues 1 numrxqueues 1 type veth peer name pod1.b address 02:0f:a4:58:0a:5e mtu 1426 numtxqueues 1 numrxqueues 1 netns /run/k8slan/netns/knlvrf
 ip link set dev pod1 arp off alias '${LAN_MARK} spoke=pod1'
 sysctl -qw net/ipv6/conf/pod1/disable_ipv6=1
 sysctl -qw net/ipv4/conf/pod1/rp_filter=1
@@ -39,7 +39,7 @@ ip link set dev pod1 up
 `;
 
 const POD2 = `# Spoke pod2
-ip link add name pod2 index 161105779 address 02:d9:e2:22:30:f7 mtu 1426 type veth peer name pod2.b address 02:c6:7b:5d:55:d9 mtu 1426 netns /run/k8slan/netns/knlvrf
+ip link add name pod2 index 161105779 address 02:d9:e2:22:30:f7 mtu 1426 numtxqueues 1 numrxqueues 1 type veth peer name pod2.b address 02:c6:7b:5d:55:d9 mtu 1426 numtxqueues 1 numrxqueues 1 netns /run/k8slan/netns/knlvrf
 ip link set dev pod2 arp off alias '${LAN_MARK} spoke=pod2'
 sysctl -qw net/ipv6/conf/pod2/disable_ipv6=1
 sysctl -qw net/ipv4/conf/pod2/rp_filter=1
@@ -92,8 +92,8 @@ Deno.test("plan() prints what attaching makes, as macvtap and as veth", async ()
   );
   has("chown 107:107 /dev/tap143515682");
   has(
-    "ip link add name net1 address 02:d9:e2:22:30:f7 mtu 1426 netns /run/netns/red type veth peer name " +
-      "pod2.b address 02:c6:7b:5d:55:d9 mtu 1426 netns /run/k8slan/netns/knlvrf",
+    "ip link add name net1 address 02:d9:e2:22:30:f7 mtu 1426 numtxqueues 1 numrxqueues 1 netns /run/netns/red type veth peer name " +
+      "pod2.b address 02:c6:7b:5d:55:d9 mtu 1426 numtxqueues 1 numrxqueues 1 netns /run/k8slan/netns/knlvrf",
   );
   equal(out.includes("# Spoke"), false);
 });

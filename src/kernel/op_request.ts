@@ -17,6 +17,7 @@ import {
   HOST,
   type NetOp,
   type Place,
+  VETH_QUEUES,
 } from "../plan/ops.ts";
 
 const BRIDGE = { stp: false, multicastSnooping: false, ageingSeconds: AGEING_SECONDS };
@@ -58,10 +59,16 @@ export function opRequests(
     case "create-veth": {
       const { name, mtu, address, index } = op;
       const peer = {
-        ...{ name: op.peer.name, mtu: op.peer.mtu, address: op.peer.address },
+        ...{ name: op.peer.name, mtu: op.peer.mtu, address: op.peer.address, queues: VETH_QUEUES },
         ...born(op.peer.at, fdOf),
       };
-      const link = { name, mtu, address, ...(index === undefined ? {} : { index }) };
+      const link = {
+        name,
+        mtu,
+        address,
+        queues: VETH_QUEUES,
+        ...(index === undefined ? {} : { index }),
+      };
       const attrs = { kind: "veth", peer } as const;
       return { at: HOST, requests: [createLink({ ...link, ...born(op.at, fdOf), attrs })] };
     }

@@ -7,6 +7,7 @@ import {
   HOST,
   type NetOp,
   type Place,
+  VETH_QUEUES,
 } from "./ops.ts";
 
 /** The shell lines of one operation, without a newline. */
@@ -40,8 +41,10 @@ export function opText(op: NetOp): string[] {
     case "create-veth":
       return [
         `ip link add name ${quote(op.name)}${op.index === undefined ? "" : ` index ${op.index}`}` +
-        ` address ${op.address} mtu ${op.mtu}${netns(op.at)} type veth` +
-        ` peer name ${quote(op.peer.name)} address ${op.peer.address} mtu ${op.peer.mtu}` +
+        ` address ${op.address} mtu ${op.mtu} ${QUEUES}${netns(op.at)} type veth` +
+        ` peer name ${
+          quote(op.peer.name)
+        } address ${op.peer.address} mtu ${op.peer.mtu} ${QUEUES}` +
         netns(op.peer.at),
       ];
     case "create-macvtap":
@@ -88,6 +91,7 @@ export function opText(op: NetOp): string[] {
   }
 }
 
+const QUEUES = `numtxqueues ${VETH_QUEUES} numrxqueues ${VETH_QUEUES}`;
 const BRIDGE = `stp_state 0 mcast_snooping 0 ageing_time ${AGEING_SECONDS * 100}`;
 
 /** Keys with slashes take dots in a link's name for what they are. */

@@ -46,8 +46,8 @@ const TEXTS: readonly (readonly [NetOp, readonly string[]])[] = [
       ...{ address: "02:00:00:00:00:01", peer: PEER },
     },
     [
-      "ip link add name pod1 index 2000000 address 02:00:00:00:00:01 mtu 1426 type veth" +
-      ` peer name pod1.b address 02:00:00:00:00:02 mtu 1426 netns ${AT}`,
+      "ip link add name pod1 index 2000000 address 02:00:00:00:00:01 mtu 1426 numtxqueues 1 numrxqueues 1 type veth" +
+      ` peer name pod1.b address 02:00:00:00:00:02 mtu 1426 numtxqueues 1 numrxqueues 1 netns ${AT}`,
     ],
   ],
   [
@@ -56,8 +56,8 @@ const TEXTS: readonly (readonly [NetOp, readonly string[]])[] = [
       ...{ address: "02:00:00:00:00:01", peer: { ...PEER, at: HOST } },
     },
     [
-      `ip link add name net1 address 02:00:00:00:00:01 mtu 1426 netns ${POD} type veth` +
-      " peer name pod1.b address 02:00:00:00:00:02 mtu 1426",
+      `ip link add name net1 address 02:00:00:00:00:01 mtu 1426 numtxqueues 1 numrxqueues 1 netns ${POD} type veth` +
+      " peer name pod1.b address 02:00:00:00:00:02 mtu 1426 numtxqueues 1 numrxqueues 1",
     ],
   ],
   [

@@ -9,6 +9,8 @@ import {
   IFLA_LINK,
   IFLA_MTU,
   IFLA_NET_NS_FD,
+  IFLA_NUM_RX_QUEUES,
+  IFLA_NUM_TX_QUEUES,
 } from "../wire/constants.ts";
 
 export interface LinkBase {
@@ -22,6 +24,8 @@ export interface LinkBase {
   readonly link?: number;
   /** Open network namespace in which the link is to be born. */
   readonly netnsFd?: number;
+  /** How many queues it has to send, and as many to receive (`numtxqueues N numrxqueues N`). */
+  readonly queues?: number;
   readonly up?: boolean;
 }
 
@@ -48,5 +52,8 @@ export function encodeLinkBase(writer: AttrWriter, link: Omit<LinkBase, "index" 
   if (link.mtu !== undefined) writer.u32(IFLA_MTU, link.mtu);
   if (link.address !== undefined) writer.bytes(IFLA_ADDRESS, parseMac(link.address));
   if (link.link !== undefined) writer.u32(IFLA_LINK, link.link);
+  if (link.queues !== undefined) {
+    writer.u32(IFLA_NUM_TX_QUEUES, link.queues).u32(IFLA_NUM_RX_QUEUES, link.queues);
+  }
   if (link.netnsFd !== undefined) writer.u32(IFLA_NET_NS_FD, link.netnsFd);
 }

@@ -10,45 +10,54 @@ const CREATE = createLink({
   name: "pod1",
   mtu: 1426,
   address: "02:00:00:00:04:01",
+  queues: 1,
   up: true,
   attrs: {
     kind: "veth",
-    peer: { name: "pod1.b", mtu: 1426, address: "02:00:00:00:04:02", netnsFd: 4 },
+    peer: { name: "pod1.b", mtu: 1426, address: "02:00:00:00:04:02", queues: 1, netnsFd: 4 },
   },
 });
 
 const CREATE_BYTES = hex(`
-  90 00 00 00  10 00  05 06  01 00 00 00  00 00 00 00       # nlmsghdr: length 144; RTM_NEWLINK; REQUEST|ACK|EXCL|CREATE; sequence; port
+  b0 00 00 00  10 00  05 06  01 00 00 00  00 00 00 00       # nlmsghdr: length 176; RTM_NEWLINK; REQUEST|ACK|EXCL|CREATE; sequence; port
   00 00 00 00  00 00 00 00  01 00 00 00  01 00 00 00        # ifinfomsg: family 0, type 0; index 0; flags 0x1; change 0x1
   09 00 03 00  70 6f 64 31 00 00 00 00                      # IFLA_IFNAME "pod1"
   08 00 04 00  92 05 00 00                                  # IFLA_MTU 1426
   0a 00 01 00  02 00 00 00 04 01 00 00                      # IFLA_ADDRESS 02:00:00:00:04:01
-  50 00 12 80                                               # IFLA_LINKINFO
+  08 00 1f 00  01 00 00 00                                  # IFLA_NUM_TX_QUEUES 1
+  08 00 20 00  01 00 00 00                                  # IFLA_NUM_RX_QUEUES 1
+  60 00 12 80                                               # IFLA_LINKINFO
     09 00 01 00  76 65 74 68 00 00 00 00                    # IFLA_INFO_KIND "veth"
-    40 00 02 80                                             # IFLA_INFO_DATA
-      3c 00 01 80                                           # VETH_INFO_PEER
+    50 00 02 80                                             # IFLA_INFO_DATA
+      4c 00 01 80                                           # VETH_INFO_PEER
         00 00 00 00  00 00 00 00  00 00 00 00  00 00 00 00  # ifinfomsg: family 0, type 0; index 0; flags 0x0; change 0x0
         0b 00 03 00  70 6f 64 31 2e 62 00 00                # IFLA_IFNAME "pod1.b"
         08 00 04 00  92 05 00 00                            # IFLA_MTU 1426
         0a 00 01 00  02 00 00 00 04 02 00 00                # IFLA_ADDRESS 02:00:00:00:04:02
+        08 00 1f 00  01 00 00 00                            # IFLA_NUM_TX_QUEUES 1
+        08 00 20 00  01 00 00 00                            # IFLA_NUM_RX_QUEUES 1
         08 00 1c 00  04 00 00 00                            # IFLA_NET_NS_FD 4
 `);
 
-// ip link add pod1 address 02:00:00:00:04:01 mtu 1426 up type veth
-// peer name pod1.b address 02:00:00:00:04:02 mtu 1426 netns lan
+// ip link add pod1 address 02:00:00:00:04:01 mtu 1426 numtxqueues 1 numrxqueues 1 up type veth
+// peer name pod1.b address 02:00:00:00:04:02 mtu 1426 numtxqueues 1 numrxqueues 1 netns lan
 const IPROUTE2_CREATE = hex(`
-  8c 00 00 00  10 00  05 06  e8 85 04 6b  00 00 00 00       # nlmsghdr: length 140; RTM_NEWLINK; REQUEST|ACK|EXCL|CREATE; sequence; port
+  ac 00 00 00  10 00  05 06  e8 85 04 6b  00 00 00 00       # nlmsghdr: length 172; RTM_NEWLINK; REQUEST|ACK|EXCL|CREATE; sequence; port
   00 00 00 00  00 00 00 00  01 00 00 00  01 00 00 00        # ifinfomsg: family 0, type 0; index 0; flags 0x1; change 0x1
   0a 00 01 00  02 00 00 00 04 01 00 00                      # IFLA_ADDRESS 02:00:00:00:04:01
   08 00 04 00  92 05 00 00                                  # IFLA_MTU 1426
+  08 00 1f 00  01 00 00 00                                  # IFLA_NUM_TX_QUEUES 1
+  08 00 20 00  01 00 00 00                                  # IFLA_NUM_RX_QUEUES 1
   09 00 03 00  70 6f 64 31 00 00 00 00                      # IFLA_IFNAME "pod1"
-  4c 00 12 00                                               # IFLA_LINKINFO
+  5c 00 12 00                                               # IFLA_LINKINFO
     08 00 01 00  76 65 74 68                                # IFLA_INFO_KIND "veth"
-    40 00 02 00                                             # IFLA_INFO_DATA
-      3c 00 01 00                                           # VETH_INFO_PEER
+    50 00 02 00                                             # IFLA_INFO_DATA
+      4c 00 01 00                                           # VETH_INFO_PEER
         00 00 00 00  00 00 00 00  00 00 00 00  00 00 00 00  # ifinfomsg: family 0, type 0; index 0; flags 0x0; change 0x0
         0a 00 01 00  02 00 00 00 04 02 00 00                # IFLA_ADDRESS 02:00:00:00:04:02
         08 00 04 00  92 05 00 00                            # IFLA_MTU 1426
+        08 00 1f 00  01 00 00 00                            # IFLA_NUM_TX_QUEUES 1
+        08 00 20 00  01 00 00 00                            # IFLA_NUM_RX_QUEUES 1
         08 00 1c 00  04 00 00 00                            # IFLA_NET_NS_FD 4
         0b 00 03 00  70 6f 64 31 2e 62 00 00                # IFLA_IFNAME "pod1.b"
 `);
