@@ -32,7 +32,9 @@ export function vxlanClash(
     byVni ? "VniClash" : "PortClash",
     `${taken} is in use on this node${
       holder === undefined ? "" : ` by ${holder}`
-    }; give the LAN another ${byVni ? "spec.vni" : "spec.vxlanPort"} or remove that device`,
+    }; give the LAN another ${byVni ? "spec.vni" : "spec.vxlanPort"} or ${
+      holder === undefined ? "stop what uses it" : "remove that device"
+    }`,
     { cause: error, retriable: true },
   );
 }

@@ -1,6 +1,10 @@
 /** Whatever stands in the way of an attachment: reported so that a person can act, never touched. */
 
 import assert from "node:assert/strict";
+import { Fd } from "../../src/sys/fd.ts";
+import { libc } from "../../src/sys/libc.ts";
+import { openNetns, withNetns } from "../../src/sys/netns.ts";
+import { unwrap } from "../../src/sys/syscall_error.ts";
 import { type AgentNode, createAgentLab, seedLan, type Workload } from "../support/agent_lab.ts";
 import { rootTest } from "../support/netns_lab.ts";
 import { takePicture, untilPicture } from "../support/node_picture.ts";
@@ -215,6 +219,35 @@ for (const { name, plant, remove, spec, target, code, says } of CLASHES) {
 function pathOf(target: string | undefined, { host }: AgentNode, { netns }: Workload): string {
   if (target === undefined) return netns;
   return target === "host" ? host.netns : `${netns}.${target}`;
+}
+
+rootTest("AttachService says that a program has the UDP port", async () => {
+  await using lab = await createAgentLab({ nodes: 1 });
+  const node = lab.node("worker1");
+  await lab.putLan(seedLan(lab));
+  const pod = await lab.addWorkload("pod");
+  const before = await takePicture(node, [pod]);
+  {
+    using _program = listenUdp(node.host.netns, 4789);
+    const { output } = await node.cni("ADD", pod, { lan: LAN, spoke: "pod1" });
+    assert.equal(output?.["code"], CLASH);
+    assert.match(`${output?.["msg"]}`, /UDP port 4789 is in use.*vxlanPort or stop what uses it/);
+    await untilPicture("nothing is left behind", () => takePicture(node, [pod]), before);
+  }
+  assert.equal((await node.cni("ADD", pod, { lan: LAN, spoke: "pod1" })).code, 0);
+});
+
+/** Has the port, as a program in that namespace would. */
+function listenUdp(path: string, port: number): Disposable {
+  using netns = openNetns(path);
+  const socket = new Fd(withNetns(netns, () => unwrap(libc().socket(10, 2, 0), "open a socket")));
+  // struct sockaddr_in6: family, port, flow, address, scope.
+  const address = new Uint8Array(28);
+  const view = new DataView(address.buffer);
+  view.setUint16(0, 10, true);
+  view.setUint16(2, port, false);
+  unwrap(libc().bind(socket.number, address, address.length), `take UDP port ${port}`);
+  return socket;
 }
 
 rootTest("AttachService refuses the namespace of a LAN as workload", async () => {
