@@ -15,7 +15,13 @@ const SPOKES = 4;
 const CLEANUP_MS = 60;
 const WARM_UPS = 5;
 
-type Maker = (what: "lan" | "netns") => Promise<number>;
+type What = "lan" | "netns";
+type Maker = (what: What) => Promise<number>;
+
+const OURS = "ours";
+const IP = "`ip -batch`";
+const GO = "Go netlink library";
+const GO_ONE_QUEUE = `${GO}, asked for one queue too`;
 
 export function lanRow(bench: Bench): Promise<readonly Finding[]> {
   return bench.withLab({ nodes: 1 }, (lab) => measure(bench, lab));
@@ -32,14 +38,15 @@ async function measure(bench: Bench, lab: Lab): Promise<readonly Finding[]> {
   const go = await bench.goProgram();
   await using goProcess = go === undefined ? undefined : new LineProcess(node.netns, [go]);
   const makers: [string, Maker][] = [
-    ["ours", (what) => worker.ask({ do: what, wanted })],
-    ["ip", (what) => {
+    [OURS, (what) => worker.ask({ do: what, wanted })],
+    [IP, (what) => {
       const script = what === "lan" ? ipScript(plain) : ipNetnsScript(plain);
       return worker.ask({ do: "script", script });
     }],
   ];
   if (goProcess !== undefined) {
-    makers.push(["Go", (what) => goProcess.ask({ do: what, lan: plain })]);
+    const ask = (what: string) => goProcess.ask({ do: what, lan: plain });
+    makers.push([GO, ask], [GO_ONE_QUEUE, (what) => ask(what === "lan" ? "lan1" : what)]);
   }
   const clear = async () => {
     await worker.ask({ do: "clear", wanted });
@@ -52,20 +59,21 @@ async function measure(bench: Bench, lab: Lab): Promise<readonly Finding[]> {
     lan: await interleave("lan", makers, repetitions, clear),
     netns: await interleave("netns", makers, repetitions, clear),
   };
-  const finding = (what: string, kind: "lan" | "netns", other: string): Finding[] => {
-    const theirs = times[kind].get(other);
+  const finding = (what: string, kind: What, name: string): Finding[] => {
+    const theirs = times[kind].get(name);
     if (theirs === undefined) return [];
     return [{
-      ...{ what, unit: "ms", ours: median(times[kind].get("ours")!) },
-      other: { name: other === "Go" ? "Go netlink library" : "`ip -batch`", value: median(theirs) },
-      ...(kind === "lan" && other === "Go" ? { budget: { mostOfOther: 1 } } : {}),
+      ...{ what, unit: "ms", ours: median(times[kind].get(OURS)!) },
+      other: { name, value: median(theirs) },
+      ...(kind === "lan" && name === GO ? { budget: { mostOfOther: 1 } } : {}),
     }];
   };
   return [
-    ...finding("One LAN, 4 spokes, 4 macvtaps, in process", "lan", "Go"),
-    ...finding("One LAN, 4 spokes, 4 macvtaps", "lan", "ip"),
-    ...finding("… of which the LAN's namespace", "netns", "Go"),
-    ...finding("… of which the LAN's namespace", "netns", "ip"),
+    ...finding("One LAN, 4 spokes, 4 macvtaps, in process", "lan", GO),
+    ...finding("One LAN, 4 spokes, 4 macvtaps, in process", "lan", GO_ONE_QUEUE),
+    ...finding("One LAN, 4 spokes, 4 macvtaps", "lan", IP),
+    ...finding("… of which the LAN's namespace", "netns", GO),
+    ...finding("… of which the LAN's namespace", "netns", IP),
   ];
 }
 
@@ -96,7 +104,7 @@ async function requireSame(
 }
 
 async function interleave(
-  what: "lan" | "netns",
+  what: What,
   makers: readonly [string, Maker][],
   repetitions: number,
   clear: () => Promise<void>,

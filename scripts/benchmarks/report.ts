@@ -29,7 +29,8 @@ const NOTES = `How:
   with github.com/vishvananda/netlink (\`scripts/benchmarks/lan_go\`), sockets open, indexes given; a
   shell script around \`ip -batch\`. Before it measures, the bench compares what \`ip\` shows of the
   three and refuses to go on if they differ. Ours also proves that each /dev/tapN leads to its
-  macvtap; the others do not.
+  macvtap; the others do not. Ours asks for one queue in each veth; the others leave that to the
+  kernel, which makes one for each processor and then puts all but one to sleep.
 - **Agent**: from a request on its socket to the answer. The kernel takes some 15 to 20 ms to forget
   a link; the agent answers as soon as nobody can find it any more.
 - **CNI process**: from posix_spawn to the end of waitpid. Memory is time(1)'s maximum resident set.

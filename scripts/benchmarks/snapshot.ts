@@ -22,8 +22,14 @@ export async function snapshot(node: LabNode, wanted: BenchLan): Promise<string>
   return facts.join("\n");
 }
 
-/** Indexes that the kernel chose, ids of namespaces, and what follows from time. */
-const ACCIDENTAL = new Set(["link_index", "link_netnsid", "operstate", "linkmode"]);
+/**
+ * Indexes that the kernel chose, ids of namespaces, what follows from time, and queues that are there
+ * without being used.
+ */
+const ACCIDENTAL = new Set([
+  ...["link_index", "link_netnsid", "operstate", "linkmode"],
+  ...["num_tx_queues", "num_rx_queues"],
+]);
 /** Below this an index was chosen by the kernel. */
 const FIRST_GIVEN_INDEX = 2 ** 20;
 

@@ -20,7 +20,7 @@ import (
 )
 
 type request struct {
-	Do  string // "netns": only the LAN's namespace; "lan": everything
+	Do  string // "netns": only the LAN's namespace; "lan": everything; "lan1": with one queue a veth
 	Lan lan
 }
 
@@ -99,11 +99,15 @@ func (b builder) build(r request) error {
 	if r.Do == "netns" {
 		return nil
 	}
+	queues := 0 // the kernel's choice, which few programs change
+	if r.Do == "lan1" {
+		queues = 1
+	}
 	if err := b.createTrunk(l, inside, handle); err != nil {
 		return fmt.Errorf("bridge and VXLAN: %w", err)
 	}
 	for _, s := range l.Spokes {
-		if err := b.attach(l, s, inside, handle); err != nil {
+		if err := b.attach(l, s, queues, inside, handle); err != nil {
 			return fmt.Errorf("spoke %s: %w", s.Name, err)
 		}
 	}
@@ -174,7 +178,7 @@ func (b builder) createTrunk(l lan, inside netns.NsHandle, handle *netlink.Handl
 	return joinBridge(l, handle, l.Vxlan.Name, l.Vxlan.Alias, false)
 }
 
-func (b builder) attach(l lan, s spoke, inside netns.NsHandle, handle *netlink.Handle) error {
+func (b builder) attach(l lan, s spoke, queues int, inside netns.NsHandle, handle *netlink.Handle) error {
 	target, err := netns.GetFromPath(s.Target)
 	if err != nil {
 		return err
@@ -187,6 +191,7 @@ func (b builder) attach(l lan, s spoke, inside netns.NsHandle, handle *netlink.H
 		PeerNamespace:    netlink.NsFd(inside),
 		PeerTxQLen:       -1,
 	}
+	veth.NumTxQueues, veth.NumRxQueues = queues, queues // the library gives the peer the same
 	if err := b.host.LinkAdd(veth); err != nil {
 		return err
 	}
