@@ -1,0 +1,227 @@
+/** A LAN that is in order, to see what becomes of it when somebody meddles with it. */
+
+import assert from "node:assert/strict";
+import {
+  type AgentLab,
+  type AgentNode,
+  createAgentLab,
+  seedLan,
+  type Workload,
+} from "./agent_lab.ts";
+import type { LabProcess } from "./lab_process.ts";
+import { differingLines, type NodePicture, takePicture, untilPicture } from "./node_picture.ts";
+import { until } from "./until.ts";
+
+const LAN = "k8slan-system/lan-test";
+
+/** What is the case until whatever is wrong ends. */
+export interface Meanwhile {
+  /** Reasons that the agent gives, in order. */
+  readonly reasons: readonly string[];
+  /** Lines of the picture that differ, as a pattern each. */
+  readonly differs?: readonly RegExp[];
+  readonly end: string;
+}
+
+/** A LAN over two nodes: a macvtap and a veth on the first, and one more workload on the second. */
+export class DriftStage implements AsyncDisposable {
+  readonly #lab: AgentLab;
+  readonly #node: AgentNode;
+  readonly #workloads: readonly [Workload, Workload];
+  readonly #whole: NodePicture;
+  readonly #variables: string;
+
+  private constructor(
+    lab: AgentLab,
+    workloads: readonly [Workload, Workload],
+    whole: NodePicture,
+    variables: string,
+  ) {
+    this.#lab = lab;
+    this.#node = lab.node("worker1");
+    this.#workloads = workloads;
+    this.#whole = whole;
+    this.#variables = variables;
+  }
+
+  static async prepare(): Promise<DriftStage> {
+    const lab = await createAgentLab({ nodes: 2 });
+    try {
+      await lab.putLan(seedLan(lab));
+      const [one, two] = [lab.node("worker1"), lab.node("worker2")];
+      const a = await attach(lab, one, "pod1", "10.9.0.1", "macvtap");
+      const b = await attach(lab, one, "pod2", "10.9.0.2", "veth");
+      await attach(lab, two, "pod3", "10.9.0.3", "macvtap");
+      const whole = await takePicture(one, [a, b]);
+      const stage = new DriftStage(lab, [a, b], whole, await variables(lab, a, b));
+      await stage.isReached();
+      return stage;
+    } catch (error) {
+      await lab[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async shell(command: string): Promise<void> {
+    await this.#node.host.run(["sh", "-euc", `${this.#variables}\n${command}`]);
+  }
+
+  /** Keeps the LAN's namespace alive, whatever becomes of its file. */
+  hold(): LabProcess {
+    return this.#lab.net.spawn(`${this.#node.netnsDir}/knlvrf`, ["sleep", "1000"]);
+  }
+
+  async atOnce(command: string): Promise<void> {
+    this.#node.agent.kill("SIGSTOP");
+    await this.shell(command);
+    this.#node.agent.kill("SIGCONT");
+  }
+
+  async whileStopped(command: string): Promise<void> {
+    await this.#node.stop("SIGKILL");
+    await this.shell(command);
+    await this.#node.start();
+  }
+
+  /** Names another underlay for the node; returns when its frames go that way. */
+  async moveTo(device: string): Promise<void> {
+    const lan = seedLan(this.#lab);
+    await this.#node.putLan({
+      ...lan,
+      spec: { ...lan.spec, vxlanDevMap: { [this.#node.uniqueName]: device } },
+    });
+    await this.#explain(async () => {
+      await until(`the LAN's group is joined on "${device}" alone`, async () => {
+        const { host } = await this.#look();
+        return host.groups.join() === `${device} ff020000000000000000000000000014 1`;
+      }, { timeout: 2_000 });
+      await this.#forgetNeighbours();
+      await this.isReached();
+    });
+  }
+
+  /** Makes and removes links as fast as it can, until it is killed. */
+  churn(): LabProcess {
+    return this.#node.host.spawn([
+      ...["sh", "-c"],
+      "while :; do ip link add c1 type veth peer name c2; ip link set c1 up; ip link del c1; done",
+    ]);
+  }
+
+  /** Everything, or `part` of it, is as in the beginning, and nothing is complained about. */
+  async healed(part: (picture: NodePicture) => object = (picture) => picture): Promise<void> {
+    await this.#explain(async () => {
+      const whole = part(this.#whole);
+      await untilPicture("as it was", async () => part(await this.#look()), whole);
+      await until("no complaint", async () => (await this.#conditions()).length === 0, {
+        timeout: 2_000,
+      });
+      // Nothing must be reached only because it was learned before.
+      await this.#forgetNeighbours();
+      await this.isReached();
+      await this.#isQuiet();
+    });
+  }
+
+  /** Frames get to the other node and back. */
+  async isReached(): Promise<void> {
+    await until("the other node answers", async () => {
+      await this.#workloads[0].run(PING);
+      return true;
+    }, { timeout: 5_000 });
+  }
+
+  async tells({ reasons, differs = [] }: Meanwhile): Promise<void> {
+    await this.#explain(async () => {
+      await until(`complaints ${reasons.join(", ")}`, async () => {
+        const found = await this.#conditions();
+        assert.deepEqual(found.map(({ reason }) => reason), reasons);
+        const lines = differingLines(await this.#look(), this.#whole);
+        const touched = lines.filter((line) => /\/pod[12]\b|\/workloads\//.test(line));
+        assert.deepEqual(touched, [], "Workloads and their spokes have nothing to do with it");
+        for (const pattern of differs) {
+          assert.ok(lines.some((line) => pattern.test(line)), `${pattern}`);
+        }
+        return true;
+      }, { timeout: 2_000 });
+      for (const { message } of await this.#conditions()) assert.match(message, /lan-test/);
+      await this.#isQuiet();
+    });
+  }
+
+  /** A state that lasts is no reason to write to the kernel again and again. */
+  async #isQuiet(): Promise<void> {
+    const done = () => this.#node.agent.output.split(`"Operations done"`).length;
+    const before = done();
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    assert.equal(done(), before, "The agent goes on writing to the kernel");
+  }
+
+  async #conditions() {
+    return (await this.#node.view()).lans.flatMap(({ conditions }) => conditions);
+  }
+
+  async #forgetNeighbours(): Promise<void> {
+    for (const node of this.#lab.nodes) {
+      await node.host.run(["nsenter", `--net=${node.netnsDir}/knlvrf`, ...FLUSH]);
+    }
+    await this.#workloads[0].run(["ip", "neigh", "flush", "all"]);
+  }
+
+  #look(): Promise<NodePicture> {
+    return takePicture(this.#node, this.#workloads);
+  }
+
+  async #explain(check: () => Promise<void>): Promise<void> {
+    try {
+      await check();
+    } catch (cause) {
+      throw new Error(`The agent wrote:\n${this.#node.agent.output.slice(-8_000)}`, { cause });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#lab[Symbol.asyncDispose]();
+  }
+}
+
+const PING = ["ping", "-c1", "-W1", "10.9.0.3"];
+/** Forgets what was learned; the VXLAN's own entry, which says where the group is, must stay. */
+const FLUSH = [
+  ...["sh", "-euc"],
+  "bridge fdb show dev vx2 | grep dst | grep -v ^00:00:00:00:00:00 | " +
+  "while read mac rest; do bridge fdb del $mac dev vx2 self; done; " +
+  "ip link set br2 type bridge fdb_flush",
+];
+
+async function attach(
+  lab: AgentLab,
+  node: AgentNode,
+  spoke: string,
+  address: string,
+  attach: "macvtap" | "veth",
+): Promise<Workload> {
+  const workload = await lab.addWorkload(spoke);
+  // A link-local address would be tentative for a while.
+  await workload.run(["sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1"]);
+  await node.attach(workload, { lan: LAN, spoke, attach });
+  await node.ask({
+    ...{ op: "configure", containerId: spoke, ifname: "net1", netns: workload.netns },
+    ...{ ips: [{ address: `${address}/24` }], routes: [] },
+  });
+  return workload;
+}
+
+async function variables(lab: AgentLab, a: Workload, b: Workload): Promise<string> {
+  const { host, netnsDir } = lab.node("worker1");
+  const eth1 = (await host.links()).find(({ ifname }) => ifname === "eth1");
+  return [
+    `netns=${netnsDir}/knlvrf`,
+    'lan="nsenter --net=$netns"',
+    `a="nsenter --net=${a.netns}"`,
+    `b="nsenter --net=${b.netns}"`,
+    `fabric=${lab.net.netnsPath("fabric")}`,
+    `mac=${eth1?.address}`,
+    `linklocal=${await host.linkLocal("eth1")}`,
+  ].join("\n");
+}
