@@ -214,9 +214,8 @@ export class AttachService {
 
   /** What the kernel has, which is what the caller is told. */
   #readBack(attachment: Attachment, wanted: WantedAttachment): AttachResult {
-    const { ifname, lan, netnsPath, attach, spoke, target, details } = attachment;
-    const observed = this.#deps.builder.observe(netnsPath, [wanted]);
-    const link = observed.targets.get(target!.path)?.get(ifname);
+    const { ifname, lan, attach, spoke, target, details } = attachment;
+    const link = this.#deps.kernel.linkAt(target!.path, ifname);
     if (link?.address !== wanted.address || link.mtu !== wanted.mtu) {
       const found = link === undefined
         ? "vanished"

@@ -93,7 +93,8 @@ export class LanBuilder {
   /** Carries operations out; they stand in the log as the commands they equal. */
   async apply(lan: string, ops: readonly NetOp[]): Promise<void> {
     if (ops.length === 0) return;
-    const done = ops.flatMap(opText);
+    // Put into words only if it is logged.
+    const done = { toJSON: () => ops.flatMap(opText) };
     try {
       await this.#kernel.apply(ops);
     } catch (error) {

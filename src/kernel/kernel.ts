@@ -18,6 +18,8 @@ export interface Scope {
 export interface Kernel {
   /** Reads the LAN's namespace and the links named. Changes nothing. */
   observe(scope: Scope): ObservedLan;
+  /** One link of the namespace at `path`; undefined when either is not there. */
+  linkAt(path: string, name: string): LinkInfo | undefined;
   /** The device as underlay; undefined when it does not exist. */
   underlay(name: string): Underlay | undefined;
   /**

@@ -22,7 +22,7 @@ import { writeLinkSysctl } from "../sys/sysctl.ts";
 import type { Kernel, Scope } from "./kernel.ts";
 import { createLanNetns, isUnfinishedNetns } from "./lan_netns.ts";
 import { netnsIdentity } from "./netns_identity.ts";
-import { findLink, observeLan } from "./observe.ts";
+import { findLink, linkAt, observeLan } from "./observe.ts";
 import { opRequests } from "./op_request.ts";
 import { type OpenPlace, openPlace, type OpenTransport, Places } from "./places.ts";
 import { ownTap, verifyTap } from "./tap.ts";
@@ -47,6 +47,10 @@ export class LinuxKernel implements Kernel, Disposable {
 
   observe(scope: Scope): ObservedLan {
     return observeLan(this.#host.client, scope, this.#transport);
+  }
+
+  linkAt(path: string, name: string): LinkInfo | undefined {
+    return linkAt(path, name, this.#transport);
   }
 
   underlay(name: string): Underlay | undefined {

@@ -44,9 +44,22 @@ export function findLink(client: NetlinkClient, name: string): LinkInfo | undefi
 
 /** All links of the namespace at `path`; undefined when there is none. */
 export function linksAt(path: string, open: OpenTransport): LinkInfo[] | undefined {
+  return askAt(path, open, (client) => client.dump(dumpLinks(), decodeLink));
+}
+
+/** The link of that name in the namespace at `path`; undefined when either is not there. */
+export function linkAt(path: string, name: string, open: OpenTransport): LinkInfo | undefined {
+  return askAt(path, open, (client) => findLink(client, name));
+}
+
+function askAt<T>(
+  path: string,
+  open: OpenTransport,
+  ask: (client: NetlinkClient) => T,
+): T | undefined {
   try {
     using place = openPlace(path, open);
-    return place.client.dump(dumpLinks(), decodeLink);
+    return ask(place.client);
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;

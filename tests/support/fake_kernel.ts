@@ -83,6 +83,11 @@ export class FakeKernel implements Kernel {
     };
   }
 
+  linkAt(path: string, name: string): LinkInfo | undefined {
+    const file = this.machine.files.get(path);
+    return file instanceof FakeNetns ? infos(file).get(name) : undefined;
+  }
+
   underlay(name: string): Underlay | undefined {
     const link = this.machine.host.links.get(name);
     if (link === undefined) return undefined;

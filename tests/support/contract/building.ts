@@ -81,6 +81,21 @@ export const BUILDING: readonly Behaviour[] = [
     },
   },
   {
+    name: "linkAt() reports one link of a namespace, if both are there",
+    async run(world) {
+      const [attachment] = ONE_MACVTAP(world);
+      const wanted = wantedLan(world, [attachment!]);
+      await converge(world, wanted);
+      const { target, ifname, address, mtu } = attachment!;
+      const link = world.kernel.linkAt(target!, ifname);
+      assert.deepEqual([link?.name, link?.address, link?.mtu], [ifname, address, mtu]);
+      const { targets } = world.kernel.observe(scopeOf(wanted));
+      assert.deepEqual(link, targets.get(target!)?.get(ifname));
+      assert.equal(world.kernel.linkAt(target!, "nothing"), undefined);
+      assert.equal(world.kernel.linkAt(`${target}-nothing`, ifname), undefined);
+    },
+  },
+  {
     name: "observe() changes nothing",
     async run(world) {
       const wanted = wantedLan(world, ALL_KINDS(world));
