@@ -283,7 +283,7 @@ Deno.test("DevicePluginManager removes the sockets that a dead agent left, and n
   await using setting = new DevicePluginSetting();
   setting.kubelet.start();
   const { folder } = setting.kubelet;
-  for (const name of ["k8slan-old.sock", "nvidia.sock", "k8slan-other"]) {
+  for (const name of ["k8slan-old.sock", ".k8slan-half.sock", "nvidia.sock", "k8slan-other"]) {
     leaveSocket(`${folder}/${name}`);
   }
   Deno.writeTextFileSync(`${folder}/k8slan-note.sock`, "");

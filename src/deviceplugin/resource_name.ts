@@ -25,5 +25,6 @@ export function socketName(resource: string): string {
 
 /** Whether a file in kubelet's folder can only be a socket of ours. */
 export function isOurSocketName(fileName: string): boolean {
-  return fileName.startsWith(SOCKET_PREFIX) && fileName.endsWith(SOCKET_SUFFIX);
+  const name = fileName.replace(/^\./, ""); // hidden until it listens
+  return name.startsWith(SOCKET_PREFIX) && name.endsWith(SOCKET_SUFFIX);
 }

@@ -16,7 +16,8 @@ import { concatenated, FrameWriter } from "./frame_writer.ts";
 import { encodeHeaders, type Header, HpackDecoder } from "./hpack.ts";
 import { Http2Stream, type StreamOutput } from "./stream.ts";
 
-const READ_BYTES = 4_096;
+/** What kubelet sends at once is shorter; every connection holds as much all the time. */
+const READ_BYTES = 1_024;
 /** Until the other side says otherwise, for each stream and for the connection. */
 const WINDOW = 65_535;
 const WINDOW_MAX = 2 ** 31 - 1;
