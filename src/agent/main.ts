@@ -8,6 +8,7 @@ import { AGENT_SOCKET_NAME, DELETE_QUEUE_DIR_NAME, NETNS_DIR_NAME } from "../api
 import { LinuxKernel } from "../kernel/linux.ts";
 import type { OpenTransport } from "../kernel/places.ts";
 import type { TapOwner } from "../plan/wanted.ts";
+import { trimMemory } from "../sys/memory.ts";
 import { requireSharedMounts } from "../sys/mount_propagation.ts";
 import { watchKernelEvents } from "../sys/netlink_events.ts";
 import { version } from "../version.ts";
@@ -119,6 +120,8 @@ export async function agentMain(
   };
   const timers = [setInterval(resync, RESYNC_TICK_MS), setInterval(replayAgain, REPLAY_MS)];
   for (const lanId of lanIds()) queue.add(lanId);
+  // The first start after an installation parses the whole program, which takes 25 MB that it keeps.
+  trimMemory();
   log.info("Agent is ready", { version, runDir, lans: [...registry.all()].length });
   try {
     await Promise.all([

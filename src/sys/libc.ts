@@ -68,6 +68,8 @@ const SYMBOLS = {
   },
   // int openat(int dirfd, const char *pathname, int flags, ...)
   openat: { parameters: ["i32", "buffer", "i32", "i32"], result: "i32" },
+  // int malloc_trim(size_t pad)
+  malloc_trim: { parameters: ["usize"], result: "i32" },
   // int *__errno_location(void)
   __errno_location: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
