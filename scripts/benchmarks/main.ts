@@ -60,7 +60,8 @@ async function main(): Promise<number> {
   if (values.json !== undefined) await Deno.writeTextFile(values.json, JSON.stringify(findings));
   // A part of the rows, or figures made in haste, are not what the document promises.
   if (positionals.length === 0 && !values.quick) {
-    await Deno.writeTextFile(DOCUMENT, document(conditions, findings));
+    const former = await Deno.readTextFile(DOCUMENT).catch(() => "");
+    await Deno.writeTextFile(DOCUMENT, document(conditions, findings, former));
     bench.note(`wrote ${DOCUMENT}`);
   }
   return 0;

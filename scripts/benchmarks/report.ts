@@ -4,11 +4,16 @@ import { type Budget, type Finding, isMet, ratioOf, type Unit } from "./finding.
 
 const HEAD = ["what", "ours", "compared with", "ratio", "budget", "met?"];
 
-/** The whole of docs/benchmarks.md. */
+/** Heading of the part of docs/benchmarks.md that people write: it outlives a new run. */
+const BY_HAND = "## What falls short";
+
+/** The whole of docs/benchmarks.md, with what people have added to `former`. */
 export function document(
   conditions: readonly (readonly [string, string])[],
   findings: readonly Finding[],
+  former: string,
 ): string {
+  const at = former.indexOf(BY_HAND);
   return `# Benchmarks
 
 Written by \`scripts/bench\`, which measures everything in one run, ours and what it is compared with
@@ -19,7 +24,7 @@ ${conditions.map(([name, value]) => `- ${name}: ${value}`).join("\n")}
 
 ${table(findings)}
 
-${NOTES}`;
+${NOTES}${at < 0 ? "" : `\n${former.slice(at)}`}`;
 }
 
 const NOTES = `How:

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Finding, isMet } from "./finding.ts";
-import { table } from "./report.ts";
+import { document, table } from "./report.ts";
 
 const BASE: Finding = { what: "x", unit: "ms", ours: 9, other: { name: "Go", value: 10 } };
 
@@ -17,6 +17,14 @@ Deno.test("isMet() compares with the budget, if there is something to compare", 
   for (const [change, expected] of rows) assert.equal(isMet({ ...BASE, ...change }), expected);
   const { other: _, ...alone } = BASE;
   assert.equal(isMet({ ...alone, budget: { mostOfOther: 1 } }), undefined);
+});
+
+Deno.test("document() keeps what people wrote behind the figures", () => {
+  const former = "# Benchmarks\n\nold\n\n## What falls short (by hand)\n\n- much\n";
+  const text = document([["cores", "2"]], [BASE], former);
+  assert.ok(text.endsWith("\n\n## What falls short (by hand)\n\n- much\n"), text);
+  assert.ok(text.includes("- cores: 2\n") && !text.includes("old"));
+  assert.equal(document([], [BASE], "").includes("falls short"), false);
 });
 
 Deno.test("table() lines up and says what is missed", () => {
