@@ -1,24 +1,28 @@
 /**
- * Writes crds/lan.yaml from the schema in src/api; with `--check` only compares.
+ * Writes the files in crds from the schemas in src/api; with `--check` only compares.
  *
  *     deno run --allow-read --allow-write scripts/gen_crds.ts [--check]
  */
 
 import { stringify } from "yaml";
-import { lanCrd } from "../src/api/crd.ts";
+import { type JsonObject, lanCrd, lanNodeCrd } from "../src/api/crd.ts";
 
-export const CRD_FILE: URL = new URL("../crds/lan.yaml", import.meta.url);
+/** Each generated file, and the object in it. */
+export const CRD_FILES: readonly (readonly [URL, JsonObject])[] = [
+  [new URL("../crds/lan.yaml", import.meta.url), lanCrd()],
+  [new URL("../crds/lannode.yaml", import.meta.url), lanNodeCrd()],
+];
 
 const HEADER = "# Generated from src/api by scripts/gen_crds.ts; do not edit.\n";
 
-/** The text of crds/lan.yaml. */
-export function renderCrd(): string {
-  return HEADER + stringify(lanCrd(), { lineWidth: 0, aliasDuplicateObjects: false });
+/** The text of the file of a CRD. */
+export function renderCrd(crd: JsonObject): string {
+  return HEADER + stringify(crd, { lineWidth: 0, aliasDuplicateObjects: false });
 }
 
-async function stored(): Promise<string | undefined> {
+async function stored(file: URL): Promise<string | undefined> {
   try {
-    return await Deno.readTextFile(CRD_FILE);
+    return await Deno.readTextFile(file);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
@@ -26,13 +30,15 @@ async function stored(): Promise<string | undefined> {
 }
 
 if (import.meta.main) {
-  const wanted = renderCrd();
-  if (await stored() === wanted) Deno.exit(0);
-  if (Deno.args.includes("--check")) {
-    const say = "crds/lan.yaml differs from the schema in src/api; mend it with: " +
-      "deno run --allow-read --allow-write scripts/gen_crds.ts\n";
-    Deno.stderr.writeSync(new TextEncoder().encode(say));
-    Deno.exit(1);
+  for (const [file, crd] of CRD_FILES) {
+    const wanted = renderCrd(crd);
+    if (await stored(file) === wanted) continue;
+    if (Deno.args.includes("--check")) {
+      const name = file.pathname.slice(file.pathname.lastIndexOf("crds/"));
+      const say = `${name} differs from the schema in src/api; mend it with: deno task gen\n`;
+      Deno.stderr.writeSync(new TextEncoder().encode(say));
+      Deno.exit(1);
+    }
+    await Deno.writeTextFile(file, wanted);
   }
-  await Deno.writeTextFile(CRD_FILE, wanted);
 }

@@ -23,13 +23,24 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   deviceplugin: { values: ["base"], packages: ["protobufjs"] },
   agent: {
     values: ["base", "api", "plan", "kernel", "sys", "netlink", "version.ts"],
+    types: ["cluster"],
+    dynamic: ["cluster"],
     packages: ["zod"],
+  },
+  cluster: {
+    values: ["base", "api", "plan", "agent", "kube", "deviceplugin", "version.ts"],
+    types: ["kernel"],
+    packages: ["zod"],
+  },
+  controller: {
+    values: ["base", "api", "plan", "kube", "version.ts"],
+    packages: ["@peculiar/x509", "prom-client"],
   },
   cni: { values: ["base", "api/names.ts", "api/agent_protocol.ts"], types: ["api"] },
   cli: {
     values: ["base", "api", "plan", "version.ts"],
-    types: ["agent", "kernel"],
-    dynamic: ["agent", "kernel"],
+    types: ["agent", "controller", "kernel"],
+    dynamic: ["agent", "controller", "kernel"],
     packages: ["commander", "yaml"],
   },
   "version.ts": { values: ["../deno.json"] },

@@ -1,7 +1,8 @@
-/** The CustomResourceDefinition of the LAN, made from its schema. */
+/** The CustomResourceDefinitions, made from the schemas. */
 
 import { z } from "zod";
 import { lanNameSchema } from "./lan.ts";
+import { lanNodeStatusSchema } from "./lan_node.ts";
 import { lanSpecSchema } from "./lan_spec.ts";
 import { lanStatusSchema } from "./lan_status.ts";
 import { GROUP, VERSION } from "./names.ts";
@@ -52,6 +53,50 @@ const PRINTER_COLUMNS: readonly JsonObject[] = [
     priority: 1,
   },
 ];
+
+/** `lannodes.lan.k8slan.io` as `kubectl apply` takes it. */
+export function lanNodeCrd(): JsonObject {
+  return {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: { name: `lannodes.${GROUP}` },
+    spec: {
+      group: GROUP,
+      scope: "Cluster",
+      names: {
+        kind: "LANNode",
+        listKind: "LANNodeList",
+        plural: "lannodes",
+        singular: "lannode",
+        shortNames: ["kln"],
+        categories: ["k8slan"],
+      },
+      versions: [{
+        name: VERSION,
+        served: true,
+        storage: true,
+        subresources: { status: {} },
+        additionalPrinterColumns: [
+          { name: "Attached", type: "integer", jsonPath: ".status.attached" },
+          { name: "Version", type: "string", jsonPath: ".status.version" },
+          { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
+        ],
+        schema: {
+          openAPIV3Schema: {
+            type: "object",
+            description: "What one node's agent says of the LANs there; it has the node's name",
+            properties: {
+              apiVersion: { type: "string" },
+              kind: { type: "string" },
+              metadata: { type: "object" },
+              status: openApi(lanNodeStatusSchema),
+            },
+          },
+        },
+      }],
+    },
+  };
+}
 
 function lanOpenApi(): JsonObject {
   return {

@@ -1,6 +1,7 @@
 /** The LAN object: one schema gives its types, its validation and its CustomResourceDefinition. */
 
 import { z } from "zod";
+import type { DeepReadonly } from "../base/deep_readonly.ts";
 import { hashHex } from "../base/hash.ts";
 import { type Issue, issuesOf } from "./issues.ts";
 import { DEVICE_MAP_MAX, label, lanSpecSchema, NODE_NAME_EXPECTED, text } from "./lan_spec.ts";
@@ -83,10 +84,6 @@ function fileUid(
   // Neither label has a dot, so no two names get one UID.
   return `file.${namespace}.${name}.${hashHex(fixed, 8)}`;
 }
-
-type DeepReadonly<T> = T extends readonly (infer E)[] ? readonly DeepReadonly<E>[]
-  : T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
-  : T;
 
 /** A LAN as the program works with it: valid, defaults applied. */
 export type Lan = DeepReadonly<z.output<typeof lanSchema>>;

@@ -4,6 +4,23 @@ export const GROUP = "lan.k8slan.io";
 export const VERSION = "v1beta1";
 export const API_VERSION = `${GROUP}/${VERSION}`;
 
+/** Held by a LAN until nothing is attached to it any more. */
+export const LAN_FINALIZER = `${GROUP}/attachments`;
+
+/** Where everything of ours runs in a cluster. */
+export const SYSTEM_NAMESPACE = "k8slan-system";
+export const CONTROLLER_NAME = "k8slan-controller-manager";
+export const DAEMON_SET_NAME = "k8slan-ds";
+export const WEBHOOK_NAME = "k8slan-webhook";
+
+/** Labels of every object that the controller makes, and of which LAN it is. */
+export const MANAGED_BY_LABEL = "app.kubernetes.io/managed-by";
+export const MANAGED_BY = "k8slan";
+export const LAN_UID_LABEL = `${GROUP}/lan-uid`;
+
+/** What multus reads to find a pod's device for a network. */
+export const RESOURCE_NAME_ANNOTATION = "k8s.v1.cni.cncf.io/resourceName";
+
 /** Extended resource of one spoke: `macvtap.k8slan.io/<spoke>`. */
 export const RESOURCE_PREFIX = "macvtap.k8slan.io";
 
@@ -49,3 +66,6 @@ export const INNER_VLAN_TAG = 4;
 /** Smallest MTU a LAN may have: what IPv6 needs. Bytes. */
 export const MTU_MIN = 1280;
 export const MTU_MAX = 65_465;
+
+/** Longest version text of an agent. */
+export const VERSION_MAX = 64;

@@ -129,7 +129,11 @@ Deno.test("PodResources shows the healthy devices of each resource", async () =>
   const sick = devicesOf(["macvtap.k8slan.io/sick"], { healthy: false });
   setting.manager.setDevices(new Map([...devicesOf([POD1]), ...sick]));
   const resources = new PodResources(setting.kubelet.podResourcesSocket);
-  await until("both resources", async () => (await resources.allocatable()).size === 2);
+  // A resource is known, with no devices, from its registration until its first list.
+  await until("both resources", async () => {
+    const found = await resources.allocatable();
+    return found.size === 2 && found.get(POD1)?.length === 1;
+  });
   assert.deepEqual((await resources.allocatable()).get(POD1), ["pod1"]);
   assert.deepEqual((await resources.allocatable()).get("macvtap.k8slan.io/sick"), []);
 });

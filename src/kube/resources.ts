@@ -8,6 +8,7 @@ import type {
   V1Secret,
   V1ValidatingWebhookConfiguration,
 } from "@kubernetes/client-node";
+import type { LanNodeStatus } from "../api/lan_node.ts";
 import type { LanStatus } from "../api/lan_status.ts";
 import { GROUP, VERSION } from "../api/names.ts";
 import type { KubeObject, Stored } from "./objects.ts";
@@ -17,6 +18,11 @@ import { resource } from "./resource.ts";
 export interface LanObject extends KubeObject {
   readonly spec: unknown;
   readonly status?: LanStatus;
+}
+
+/** What the agent of the node of that name says; absent until it has said something. */
+export interface LanNodeObject extends KubeObject {
+  readonly status?: LanNodeStatus;
 }
 
 export interface NetworkAttachmentDefinition extends KubeObject {
@@ -37,6 +43,14 @@ export const LANS = resource<LanObject>({
   plural: "lans",
   kind: "LAN",
   namespaced: true,
+});
+
+export const LAN_NODES = resource<LanNodeObject>({
+  group: GROUP,
+  version: VERSION,
+  plural: "lannodes",
+  kind: "LANNode",
+  namespaced: false,
 });
 
 export const NETWORK_ATTACHMENT_DEFINITIONS = resource<NetworkAttachmentDefinition>({
