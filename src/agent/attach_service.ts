@@ -25,6 +25,7 @@ import {
   type Target,
   wantedAttachment,
 } from "./attachment.ts";
+import type { AttachAsk, AttachGate } from "./attach_gate.ts";
 import type { Attachments } from "./attachments.ts";
 import type { LanBuilder } from "./lan_builder.ts";
 import type { LanRegistry } from "./lan_registry.ts";
@@ -42,6 +43,8 @@ export interface AttachDependencies {
   readonly mutex: KeyedMutex;
   /** Called when the attachments of a LAN have changed. */
   readonly changed: (lanId: string) => void;
+  /** Has a say in each attachment; without one, this node decides alone. */
+  readonly gate?: AttachGate;
   readonly log: Log;
 }
 
@@ -58,8 +61,11 @@ export class AttachService {
     const config = parseAttachConfig(request.config, request.args ?? "");
     // A DEL that comes meanwhile waits, and then finds what it is about.
     return await mutex.run(attachmentKey(request), async () => {
-      const lanId = markId(this.#select(config).lan.metadata.uid);
+      const selected = this.#select(config);
+      const lanId = markId(selected.lan.metadata.uid);
       await this.#requireNew(request);
+      // Takes as long as those take whom the gate asks: nobody else is to wait for that.
+      await this.#deps.gate?.admit(attachAsk(selected, config));
       return await mutex.run(lanId, () => this.#addTo(lanId, config, request));
     });
   }
@@ -354,6 +360,17 @@ export class AttachService {
     }
     if (failures.length > 0) throw new Error(failures.join("; "));
   }
+}
+
+function attachAsk(
+  selected: { readonly lan: Lan; readonly spoke?: string },
+  { attach, pod, deviceId }: AttachConfig,
+): AttachAsk {
+  return {
+    ...{ ...selected, attach },
+    ...(pod === undefined ? {} : { pod }),
+    ...(deviceId === undefined ? {} : { deviceId }),
+  };
 }
 
 function logFields(attachment: Attachment) {

@@ -13,6 +13,8 @@ import type { AddRequest } from "../api/agent_protocol.ts";
 import type { Lan } from "../api/lan.ts";
 import { SPOKES_PER_NODE_MAX } from "../api/names.ts";
 import { K8slanError } from "../base/errors.ts";
+import { AttachService } from "./attach_service.ts";
+import type { AttachAsk } from "./attach_gate.ts";
 import { FakeLink } from "../../tests/support/fake_machine.ts";
 import { derivedMac, tapIndex } from "../plan/identity.ts";
 import { HOST } from "../plan/ops.ts";
@@ -625,4 +627,63 @@ Deno.test("require() names container and interface that are not attached", () =>
     () => agent.service.require(addRequest()),
     /Container "c1" has no interface "net1" on any LAN of this node/,
   );
+});
+
+/** The service of `agent` with a gate that notes what it is asked. */
+function gated(agent: AgentParts, answer: () => Promise<void> = () => Promise.resolve()) {
+  const asked: AttachAsk[] = [];
+  const gate = {
+    admit(ask: AttachAsk) {
+      asked.push(ask);
+      return answer();
+    },
+  };
+  const tapOwner = { uid: 107, gid: 107 };
+  return { asked, service: new AttachService({ ...agent, tapOwner, gate, changed: () => {} }) };
+}
+
+Deno.test("add() asks the gate with the LAN, the spoke and who it is for", async () => {
+  using agent = new AgentParts();
+  const { asked, service } = gated(agent);
+  const args = podArgs("k8slan-system", "vm-1", "uid-1");
+  await service.add(addRequest({ args }, { deviceID: "pod1" }));
+  await service.add(
+    addRequest({ containerId: "c2", netns: POD2 }, { spoke: undefined, attach: "veth" }),
+  );
+  assert.deepEqual(asked, [
+    {
+      ...{ lan: seedLan(), spoke: "pod1", attach: "macvtap", deviceId: "pod1" },
+      pod: { namespace: "k8slan-system", name: "vm-1", uid: "uid-1" },
+    },
+    { lan: seedLan(), attach: "veth" },
+  ]);
+});
+
+Deno.test("add() leaves nothing of what the gate refuses", async () => {
+  using agent = new AgentParts();
+  const before = agent.snapshot();
+  const refusal = new K8slanError("SpokeInUse", "held on another node", { retriable: true });
+  const { service } = gated(agent, () => Promise.reject(refusal));
+  await assert.rejects(service.add(addRequest()), refusal);
+  assert.deepEqual(agent.snapshot(), before);
+  assert.deepEqual([...agent.attachments.all(), ...agent.records.readAll()], []);
+});
+
+Deno.test("add() does not hold up the rest of its LAN while the gate thinks", async () => {
+  using agent = new AgentParts();
+  const thinking = Promise.withResolvers<void>();
+  const { service } = gated(agent, () => thinking.promise);
+  const slow = service.add(addRequest());
+  await agent.add({ containerId: "c2", netns: POD2 }, { spoke: "pod2" });
+  thinking.resolve();
+  assert.equal((await slow).spoke, "pod1");
+});
+
+Deno.test("add() refuses a LAN that went away while the gate thought", async () => {
+  using agent = new AgentParts();
+  const { service } = gated(agent, () => {
+    agent.registry.replace([]);
+    return Promise.resolve();
+  });
+  await assert.rejects(service.add(addRequest()), codeIs("LanNotFound"));
 });

@@ -63,8 +63,8 @@ export class LanRegistry {
   }
 
   /**
-   * The LAN and spoke that a request means. Throws `K8slanError` "LanNotFound", "LanAmbiguous",
-   * "LanNotAccepted", "SpokeNotFound" or "NamespaceNotAllowed".
+   * The LAN and spoke that a request to attach means. Throws `K8slanError` "LanNotFound",
+   * "LanAmbiguous", "LanNotAccepted", "LanDeleting", "SpokeNotFound" or "NamespaceNotAllowed".
    */
   select(selector: LanSelector): { lan: Lan; spoke?: string } {
     const spoke = selector.spoke ?? selector.deviceId;
@@ -77,6 +77,14 @@ export class LanRegistry {
       throw new K8slanError("LanNotAccepted", `LAN "${name}" is not accepted: ${verdict.message}`, {
         retriable: true,
       });
+    }
+    // What is attached to it stays, so that it is accepted still.
+    if (isDeleting(lan)) {
+      throw new K8slanError(
+        "LanDeleting",
+        `LAN "${name}" is being deleted and takes no new workloads; when it is gone, create it again or use another LAN`,
+        { retriable: true },
+      );
     }
     if (spoke !== undefined && this.#bySpoke.get(spoke) !== known) {
       throw new K8slanError(
@@ -129,6 +137,11 @@ export class LanRegistry {
       { retriable: true },
     );
   }
+}
+
+/** Whether somebody has asked for the LAN to go, which it does with its last attachment. */
+export function isDeleting(lan: Lan): boolean {
+  return lan.metadata.deletionTimestamp !== undefined;
 }
 
 function requireNamespace(lan: Lan, podNamespace: string | undefined): void {

@@ -20,10 +20,15 @@ const aTwo = lan("a", "two", { spokes: ["s3"] });
 const bOne = lan("b", "one", { spokes: ["s4"] });
 /** Asks for a spoke of `bOne`. */
 const loser = lan("c", "two", { spokes: ["s5", "s4"] });
+const leaving = deleting(lan("d", "one", { spokes: ["s6"] }));
+
+function deleting(lan: Lan): Lan {
+  return { ...lan, metadata: { ...lan.metadata, deletionTimestamp: "2026-02-01T00:00:00Z" } };
+}
 
 function registry(): LanRegistry {
   const all = new LanRegistry();
-  all.replace([aOne, aTwo, bOne, loser]);
+  all.replace([aOne, aTwo, bOne, loser, leaving]);
   return all;
 }
 
@@ -112,6 +117,13 @@ const refused: readonly (readonly [string, LanSelector, string, RegExp])[] = [
     /LAN "one\/b" has no spoke "s1"; add it to spec\.spokes or name one of "s4"/,
   ],
   [
+    "a LAN that is being deleted",
+    { lan: { name: "d" } },
+    "LanDeleting",
+    /LAN "one\/d" is being deleted and takes no new workloads/,
+  ],
+  ["a spoke of a LAN that is being deleted", { spoke: "s6" }, "LanDeleting", /is being deleted/],
+  [
     "a device that stands for no spoke",
     { deviceId: "s9" },
     "SpokeNotFound",
@@ -189,8 +201,8 @@ Deno.test("accepted() knows the winner alone", () => {
 
 Deno.test("all() and ids() have every LAN, refused ones too", () => {
   const all = registry();
-  assert.deepEqual([...all.all()].map(({ lan }) => lan), [aOne, aTwo, bOne, loser]);
-  assert.deepEqual([...all.ids()], ["one.a", "two.a", "one.b", "two.c"]);
+  assert.deepEqual([...all.all()].map(({ lan }) => lan), [aOne, aTwo, bOne, loser, leaving]);
+  assert.deepEqual([...all.ids()], ["one.a", "two.a", "one.b", "two.c", "one.d"]);
 });
 
 Deno.test("replace() accepts neither of two LANs with one UID", () => {
@@ -199,4 +211,18 @@ Deno.test("replace() accepts neither of two LANs with one UID", () => {
   all.replace([aOne, twin]);
   assert.throws(() => all.select({ lan: { name: "a" } }), codeIs("LanNotAccepted"));
   assert.throws(() => all.select({ lan: { name: "b" } }), codeIs("LanNotAccepted"));
+});
+
+Deno.test("accepted() gives a LAN that is being deleted, which keeps its values until it is gone", () => {
+  const all = registry();
+  const younger = lan("e", "two", { vni: leaving.spec.vni });
+  all.replace([leaving, younger]);
+  assert.equal(all.accepted(leaving.metadata.uid), leaving);
+  assert.equal(all.accepted(younger.metadata.uid), undefined);
+});
+
+Deno.test("replace() names a LAN that somebody asked to go", () => {
+  const all = registry();
+  const changed = all.replace([aOne, aTwo, deleting(bOne), loser, leaving]);
+  assert.deepEqual(changed, [bOne.metadata.uid]);
 });

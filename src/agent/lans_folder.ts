@@ -9,11 +9,7 @@ import { describeFileIssue, parseLans } from "../api/lan_yaml.ts";
 import { MAX_MESSAGE_BYTES } from "../api/names.ts";
 import { lanName } from "../plan/lan_plan.ts";
 import { moveAside, writeAtomically } from "./atomic_file.ts";
-
-export interface LansReading {
-  readonly lans: readonly Lan[];
-  readonly problems: readonly Condition[];
-}
+import type { LanSource, LansReading } from "./lan_source.ts";
 
 const FILE_NAME = /\.(ya?ml|json)$/;
 export interface WatchTimes {
@@ -37,7 +33,7 @@ const TIMES: WatchTimes = { settleMs: 100, pollMs: 30_000, lookMs: 1000 };
 
 const firstSeenSchema = z.record(z.string(), z.iso.datetime());
 
-export class LansFolder {
+export class LansFolder implements LanSource {
   readonly #folder: string;
   readonly #firstSeenPath: string;
   readonly #log: Log;

@@ -4,7 +4,8 @@ import { TempDir } from "../../tests/support/temp_dir.ts";
 import { until } from "../../tests/support/until.ts";
 import { MAX_MESSAGE_BYTES } from "../api/names.ts";
 import { lanName } from "../plan/lan_plan.ts";
-import { LansFolder, type LansReading } from "./lans_folder.ts";
+import type { LansReading } from "./lan_source.ts";
+import { LansFolder } from "./lans_folder.ts";
 
 const TIMES = { settleMs: 1, pollMs: 60_000, lookMs: 5 };
 
