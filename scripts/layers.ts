@@ -34,7 +34,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   },
   controller: {
     values: ["base", "api", "plan", "kube", "version.ts"],
-    packages: ["@peculiar/x509", "prom-client"],
+    packages: ["@peculiar/x509", "prom-client", "reflect-metadata"],
   },
   cni: { values: ["base", "api/names.ts", "api/agent_protocol.ts"], types: ["api"] },
   cli: {
