@@ -40,6 +40,8 @@ export interface WatchOptions extends Selection, CallOptions {
   readonly timeoutSeconds?: number;
   /** Milliseconds without a byte after which the connection counts as dead. */
   readonly idleMs?: number;
+  /** Called once the server has begun to answer, which may be long before the first event. */
+  readonly onOpen?: () => void;
 }
 
 export type WatchEvent<T> =

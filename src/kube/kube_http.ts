@@ -30,6 +30,8 @@ export interface HttpRequest extends CallOptions {
   readonly query?: URLSearchParams;
   readonly contentType?: string;
   readonly body?: unknown;
+  /** Called once a stream has begun. */
+  readonly onOpen?: () => void;
 }
 
 const DEADLINE_MS = 30_000;
@@ -79,6 +81,7 @@ export class KubeHttp implements Disposable {
     let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
     try {
       const response = await this.#send(request, call);
+      request.onOpen?.();
       reader = response.body?.getReader();
       while (reader !== undefined) {
         call.limit(idleMs, "not a byte came");

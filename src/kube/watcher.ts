@@ -27,6 +27,8 @@ export interface WatcherOptions<T> extends Selection {
   readonly known?: readonly T[];
   /** Told of everything that goes wrong, all of which is tried again. */
   readonly onTrouble?: (trouble: WatchTrouble) => void;
+  /** Told whenever all is well as far as one can see: a list came, or a watch began. */
+  readonly onContact?: () => void;
   /** Seconds after which the server ends a watch; each end costs one request. */
   readonly watchSeconds?: number;
   /** Milliseconds without a byte after which a connection counts as dead. */
@@ -85,6 +87,7 @@ export async function* watchResource<T extends KubeObject>(
     const now = clock.now();
     state = step(state, outcome, now, random());
     if (page !== undefined && isBelieved(state)) {
+      options.onContact?.();
       yield* differences(known, page.items);
       yield { type: "synced" };
     }
@@ -135,6 +138,7 @@ async function* watchOnce<T extends KubeObject>(
     const watching = api.watch(resource, {
       ...selectionOf(options),
       ...{ signal, resourceVersion, timeoutSeconds: watchSeconds, idleMs },
+      ...(options.onContact === undefined ? {} : { onOpen: options.onContact }),
     });
     for await (const event of watching) {
       events++;

@@ -235,6 +235,19 @@ Deno.test("watchResource() knocks every 4 s while nobody answers, and names each
   await bench.watch("90");
 });
 
+Deno.test("watchResource() tells when a list that it believes came, and when a watch began", async () => {
+  let contacts = 0;
+  using bench = new Bench({ onContact: () => contacts++ });
+  const watch = await bench.started([A1]);
+  equal(contacts, 1);
+  watch.options.onOpen?.();
+  equal(contacts, 2);
+  watch.end(GONE);
+  (await bench.list(5_000)).answer({ items: [], resourceVersion: "9" });
+  await bench.clock.advance(0);
+  equal(contacts, 2);
+});
+
 Deno.test("watchResource() ends with its signal, wherever it is", async () => {
   for (const upTo of ["start", "list", "watch", "wait"] as const) {
     const bench = new Bench();

@@ -113,6 +113,7 @@ export class FakeKubeApi implements KubeApi {
     options: WatchOptions,
   ): AsyncGenerator<WatchEvent<T>, void, void> {
     await this.#call("watch", resource, undefined, options);
+    options.onOpen?.();
     const era = this.#watchEra;
     let seen = Number(options.resourceVersion);
     if (seen < this.#oldest) throw failure("watch", 410, "Expired");

@@ -364,6 +364,18 @@ const reading: KubeBehaviour[] = [
     },
   },
   {
+    name: "watch() says when it is open, though there is nothing to tell",
+    async run({ api, namespace }) {
+      const { resourceVersion } = await api.list(LEASES, { namespace });
+      const stop = new AbortController();
+      const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(10_000)]);
+      const onOpen = () => stop.abort(new Error("open"));
+      const options = { namespace, resourceVersion, signal, onOpen };
+      const watching = api.watch(LEASES, { ...options, fieldSelector: "metadata.name=none" });
+      await assert.rejects(watching.next(), /^Error: open$/);
+    },
+  },
+  {
     name: "watch() ends when its signal fires",
     async run({ api, namespace }) {
       const { resourceVersion } = await api.list(LEASES, { namespace });
