@@ -1,0 +1,131 @@
+/** Who may attach to a spoke in a cluster: the pod that kubelet gave its device, on one node alone. */
+
+import type { AttachAsk, AttachGate } from "../agent/attach_gate.ts";
+import { printable } from "../api/issues.ts";
+import { RESOURCE_PREFIX } from "../api/names.ts";
+import { describe, K8slanError } from "../base/errors.ts";
+import type { HeldDevice, PodResources } from "../deviceplugin/pod_resources.ts";
+import { lanName } from "../plan/lan_plan.ts";
+import { resourceOf } from "./device_offers.ts";
+import type { Holder, Holders } from "./holders.ts";
+
+/** Longest name and namespace of a pod: kubelet has none that is longer. */
+const POD_NAME_MAX = 253;
+const SHOWN_DEVICES_MAX = 8;
+
+export interface PodGateOptions {
+  readonly resources: Pick<PodResources, "ofPod">;
+  readonly holders: Pick<Holders, "elsewhere">;
+  /** Where `resources` asks kubelet, for messages. */
+  readonly socket: string;
+}
+
+export class PodGate implements AttachGate {
+  readonly #options: PodGateOptions;
+
+  constructor(options: PodGateOptions) {
+    this.#options = options;
+  }
+
+  /** Throws `K8slanError` "DeviceNotHeld", "SpokeInUse" or "KubeletUnavailable". */
+  async admit(ask: AttachAsk): Promise<void> {
+    const devices = needsDevice(ask) ? await this.#devicesOf(ask.pod) : [];
+    // After kubelet's answer, which took its time.
+    const holder = ask.spoke === undefined
+      ? undefined
+      : this.#options.holders.elsewhere(ask.lan.metadata.uid, ask.spoke);
+    const refused = refusal(ask, devices, holder);
+    if (refused !== undefined) throw refused;
+  }
+
+  async #devicesOf(pod: Pod): Promise<readonly HeldDevice[]> {
+    if (Math.max(pod.namespace.length, pod.name.length) > POD_NAME_MAX) return [];
+    const { resources, socket } = this.#options;
+    try {
+      return await resources.ofPod(pod.namespace, pod.name);
+    } catch (cause) {
+      const problem = printable(describe(cause));
+      throw new K8slanError(
+        "KubeletUnavailable",
+        `Cannot ask kubelet at "${socket}" which devices ${podText(pod)} holds: ${problem}; see ` +
+          "that kubelet runs, and that the agent is given this path",
+        { retriable: true, cause },
+      );
+    }
+  }
+}
+
+type Pod = NonNullable<AttachAsk["pod"]>;
+type DeviceAsk = AttachAsk & { readonly spoke: string; readonly pod: Pod };
+
+/** Only a macvtap is a device to kubelet; without a pod, root of this node asks, who may. */
+function needsDevice(ask: AttachAsk): ask is DeviceAsk {
+  return ask.attach === "macvtap" && ask.spoke !== undefined && ask.pod !== undefined;
+}
+
+/**
+ * Why an attachment is refused; undefined if it is admitted. `devices` are those that the pod holds,
+ * of whatever resource; `holder` has the spoke on another node.
+ *
+ * All of the decision is here, and so would be an exception from it: a VM that migrates has a pod on
+ * two nodes for a while, and both hold its spoke.
+ */
+export function refusal(
+  ask: AttachAsk,
+  devices: readonly HeldDevice[],
+  holder: Holder | undefined,
+): K8slanError | undefined {
+  if (needsDevice(ask) && !devices.some(isDeviceOf(ask.spoke))) return deviceNotHeld(ask, devices);
+  if (ask.spoke !== undefined && holder !== undefined) return spokeInUse(ask, holder);
+  return undefined;
+}
+
+function isDeviceOf(spoke: string): (device: HeldDevice) => boolean {
+  return ({ resource, deviceId }) => resource === resourceOf(spoke) && deviceId === spoke;
+}
+
+function deviceNotHeld(ask: DeviceAsk, devices: readonly HeldDevice[]): K8slanError {
+  const ours = devices.filter(({ resource }) => resource.startsWith(`${RESOURCE_PREFIX}/`));
+  const held = ours.length === 0 ? "" : `, but ${listed(ours.map(deviceText))}`;
+  return new K8slanError(
+    "DeviceNotHeld",
+    `${podText(ask.pod, "Pod")} does not hold the device of ${spokeText(ask)}${held}; add ` +
+      `"${resourceOf(ask.spoke)}: 1" under resources.limits of one of its containers, or attach ` +
+      "it to a spoke whose device it holds (that of an init container does not count)",
+  );
+}
+
+function spokeInUse(ask: AttachAsk, { node, pod }: Holder): K8slanError {
+  const who = pod === undefined ? "a workload without a pod" : podText(pod);
+  return new K8slanError(
+    "SpokeInUse",
+    `${spokeText(ask, "Spoke")} is attached to ${who} on node ${quoted(node)}; delete that first ` +
+      "or use another spoke",
+    { retriable: true },
+  );
+}
+
+function spokeText({ spoke, lan }: AttachAsk, word = "spoke"): string {
+  return `${word} "${spoke}" of LAN "${lanName(lan)}"`;
+}
+
+function podText({ namespace, name }: Pod, word = "pod"): string {
+  return `${word} ${quoted(`${namespace}/${name}`)}`;
+}
+
+/** The device is named as the resource, unless it comes from something else. */
+function deviceText({ resource, deviceId }: HeldDevice): string {
+  const text = quoted(resource);
+  return resource === resourceOf(deviceId) ? text : `${text} with device ${quoted(deviceId)}`;
+}
+
+function listed(texts: readonly string[]): string {
+  const shown = texts.slice(0, SHOWN_DEVICES_MAX).join(", ");
+  const rest = texts.length - SHOWN_DEVICES_MAX;
+  return rest > 0 ? `${shown} and ${rest} more` : shown;
+}
+
+/** Names come from runtimes and other nodes; a whole one of Kubernetes fits. */
+function quoted(text: string): string {
+  return printable(JSON.stringify(text));
+}
