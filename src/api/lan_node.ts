@@ -11,7 +11,7 @@ import { MTU_MAX, VERSION_MAX } from "./names.ts";
 export const NODE_LANS_MAX = 2000;
 export const NODE_ATTACHMENTS_MAX = 4096;
 export const NODE_CONDITIONS_MAX = 16;
-const PROBLEMS_MAX = 64;
+export const NODE_PROBLEMS_MAX = 64;
 
 const name = z.string().min(1).max(253);
 const uid = z.string().min(1).max(128);
@@ -67,7 +67,7 @@ export const lanNodeStatusSchema = z.object({
     "x-kubernetes-list-type": "atomic",
   }),
   attached: count.meta({ description: "Number of workloads attached here" }),
-  problems: z.array(conditionSchema).max(PROBLEMS_MAX).exactOptional().meta({
+  problems: z.array(conditionSchema).max(NODE_PROBLEMS_MAX).exactOptional().meta({
     description: "What is wrong on this node with no LAN in particular",
     "x-kubernetes-list-type": "atomic",
   }),
