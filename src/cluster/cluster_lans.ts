@@ -1,0 +1,156 @@
+/**
+ * The LANs of a cluster, and who holds their spokes on other nodes: as they were when the agent last
+ * ran, until the API server tells what has become of them.
+ */
+
+import type { LanSource, LansReading } from "../agent/lan_source.ts";
+import type { Condition } from "../api/agent_protocol.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { KubeApi } from "../kube/kube_api.ts";
+import { LAN_NODES, type LanNodeObject, LANS } from "../kube/resources.ts";
+import { type ResourceEvent, watchResource, type WatchTrouble } from "../kube/watcher.ts";
+import type { ClusterCache } from "./cluster_cache.ts";
+import type { Holders } from "./holders.ts";
+import { LanObjects } from "./lan_objects.ts";
+import { ServerContact } from "./server_contact.ts";
+import { Soon } from "./soon.ts";
+
+export interface ClusterLansOptions {
+  readonly api: KubeApi;
+  readonly node: string;
+  readonly holders: Holders;
+  readonly cache: ClusterCache;
+  /** Called after other nodes have come to hold other spokes. */
+  readonly holdersChanged: () => void;
+  readonly log: Log;
+  readonly times?: Partial<ClusterLansTimes>;
+  /** Of the watchers. */
+  readonly clock?: Clock;
+}
+
+export interface ClusterLansTimes {
+  /** A list of LANs comes one by one: they are taken together. Milliseconds. */
+  readonly settleMs: number;
+  /** Between two writings of the cache. Milliseconds. */
+  readonly saveMs: number;
+}
+
+const TIMES: ClusterLansTimes = { settleMs: 50, saveMs: 1000 };
+
+const NOT_KNOWN_YET: Condition = {
+  reason: "LansUnknown",
+  message:
+    "No LAN is known yet: this agent waits for the API server, which has never answered it before",
+};
+
+export class ClusterLans implements LanSource {
+  readonly #options: ClusterLansOptions;
+  readonly #lans: LanObjects;
+  /** What each of the other nodes holds. */
+  readonly #nodes = new Map<string, LanNodeObject>();
+  readonly #contact: ServerContact;
+  /** Whether there is anything to go by. */
+  #isKnown: boolean;
+  #changed: () => void = () => {};
+
+  /** Knows at once what `cache` does, and so does `holders`. */
+  constructor(options: ClusterLansOptions) {
+    this.#options = options;
+    const memory = options.cache.read();
+    this.#isKnown = memory !== undefined;
+    this.#lans = new LanObjects(memory?.lans);
+    options.holders.restore(memory?.held ?? []);
+    this.#contact = new ServerContact(options.log, () => this.#changed());
+  }
+
+  read(): LansReading {
+    const { lans, problems } = this.#lans.reading();
+    const { problem } = this.#contact;
+    const ours = [this.#isKnown ? [] : [NOT_KNOWN_YET], problem ?? []].flat();
+    return { lans, problems: [...ours, ...problems] };
+  }
+
+  async watch(changed: () => void, signal: AbortSignal): Promise<void> {
+    const { cache, holders, holdersChanged, times } = this.#options;
+    const { settleMs, saveMs } = { ...TIMES, ...times };
+    using news = new Soon(settleMs, changed);
+    using save = new Soon(saveMs, () => {
+      if (this.#isKnown) cache.write({ lans: this.#lans.objects(), held: holders.held });
+    });
+    using recount = new Soon(settleMs, () => {
+      if (!holders.update(this.#nodes.values())) return;
+      holdersChanged();
+      save.ask();
+    });
+    this.#changed = () => news.ask();
+    await Promise.all([
+      this.#followLans(news, save, signal),
+      this.#followNodes(recount, signal),
+    ]);
+    this.#changed = () => {};
+    recount.flush();
+    save.flush();
+  }
+
+  async #followLans(news: Soon, save: Soon, signal: AbortSignal): Promise<void> {
+    const { api } = this.#options;
+    const options = { signal, known: this.#lans.objects(), ...this.#follower("lans") };
+    for await (const event of watchResource(api, LANS, options)) {
+      const isFirst = event.type === "synced" && !this.#isKnown;
+      if (isFirst) this.#isKnown = true;
+      if (!this.#lans.apply(event) && !isFirst) continue;
+      news.ask();
+      save.ask();
+    }
+  }
+
+  async #followNodes(recount: Soon, signal: AbortSignal): Promise<void> {
+    const { api, node, holders } = this.#options;
+    let isSynced = false;
+    const known = [...new Set(holders.held.map((held) => held.node))].map(strangeNode);
+    const options = { signal, known, ...this.#follower("lannodes") };
+    for await (const event of watchResource(api, LAN_NODES, options)) {
+      // Until all have spoken, those of last time count.
+      isSynced ||= event.type === "synced";
+      if (event.type !== "synced" && event.object.metadata.name === node) continue;
+      if (this.#applyNode(event) && isSynced) recount.ask();
+    }
+  }
+
+  /** Whether the node may hold something else now. */
+  #applyNode(event: ResourceEvent<LanNodeObject>): boolean {
+    if (event.type === "synced") return true;
+    const { name } = event.object.metadata;
+    if (event.type === "deleted") return this.#nodes.delete(name);
+    const object = holdingsOf(event.object);
+    const before = this.#nodes.get(name);
+    this.#nodes.set(name, object);
+    return JSON.stringify(before?.status) !== JSON.stringify(object.status);
+  }
+
+  #follower(watcher: string) {
+    return {
+      clock: this.#options.clock ?? systemClock,
+      onTrouble: (trouble: WatchTrouble) => this.#contact.trouble(watcher, trouble),
+      onContact: () => this.#contact.contact(watcher),
+    };
+  }
+}
+
+/** Of what a node says, what it holds: the rest is for others to read, and there is much of it. */
+function holdingsOf({ apiVersion, kind, metadata, status }: LanNodeObject): LanNodeObject {
+  const { name, uid, resourceVersion, creationTimestamp } = metadata;
+  const attachments = status?.attachments?.filter(({ spoke }) => spoke !== undefined) ?? [];
+  return {
+    ...{ apiVersion, kind, metadata: { name, uid, resourceVersion, creationTimestamp } },
+    status: { version: "", attached: attachments.length, attachments },
+  };
+}
+
+/** A node that is known by its name alone, so that one notices when it is gone. */
+function strangeNode(name: string): LanNodeObject {
+  const { kind } = LAN_NODES;
+  const metadata = { name, uid: "", resourceVersion: "", creationTimestamp: "" };
+  return { apiVersion: "", kind, metadata };
+}
