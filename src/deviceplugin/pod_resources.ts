@@ -14,6 +14,12 @@ export interface HeldDevice {
   readonly deviceId: string;
 }
 
+/** A pod that kubelet is to run on this node. */
+export interface PodName {
+  readonly namespace: string;
+  readonly name: string;
+}
+
 const SERVICE = "/v1.PodResourcesLister";
 /** Of a whole question, waiting for kubelet's leave included. Milliseconds. */
 const DEADLINE = 5_000;
@@ -38,9 +44,16 @@ export class PodResources {
 
   /** Every device that a container of a pod on this node holds, of whatever resource. */
   async list(): Promise<readonly HeldDevice[]> {
-    const { listRequest, listResponse } = podResourcesCodecs();
-    const { pod_resources } = await this.#call("List", listRequest, {}, listResponse);
-    return pod_resources.flatMap(heldDevices);
+    return (await this.#pods()).flatMap(heldDevices);
+  }
+
+  /**
+   * The pods of this node that have not ended, with or without devices. Not every pod that runs is
+   * among them: a kubelet that was started again knows none until the API server tells it of them,
+   * and it forgets one that was deleted by force at once, though its containers go on for a while.
+   */
+  async pods(): Promise<readonly PodName[]> {
+    return (await this.#pods()).map(({ namespace, name }) => ({ namespace, name }));
   }
 
   /** The devices of one pod; none if kubelet has no such pod. */
@@ -69,6 +82,11 @@ export class PodResources {
       allocatableResponse,
     );
     return byResource(devices);
+  }
+
+  async #pods(): Promise<readonly Pod[]> {
+    const { listRequest, listResponse } = podResourcesCodecs();
+    return (await this.#call("List", listRequest, {}, listResponse)).pod_resources;
   }
 
   async #call<Q, A>(

@@ -57,6 +57,14 @@ Deno.test("PodResources lists who holds which device of which resource", async (
   assert.deepEqual(await setting.resources.list(), HELD);
 });
 
+Deno.test("PodResources names all pods, those without devices too", async () => {
+  using setting = Setting.start();
+  assert.deepEqual(await setting.resources.pods(), [
+    { namespace: "lab", name: "vm-1" },
+    { namespace: "other", name: "vm-1" },
+  ]);
+});
+
 for (const hasGet of [true, false]) {
   const which = hasGet ? "a kubelet" : "a kubelet that cannot be asked for one pod";
 
@@ -104,6 +112,7 @@ Deno.test("PodResources fails when there is no kubelet", async () => {
   const resources = new PodResources("/nonexistent/kubelet.sock");
   const calls = [
     () => resources.list(),
+    () => resources.pods(),
     () => resources.ofPod("lab", "vm-1"),
     () => resources.allocatable(),
   ];
