@@ -1,0 +1,71 @@
+/** Answers whether a LAN may be written, and looks again before it says no. */
+
+import type { Lan } from "../api/lan.ts";
+import { validateLan } from "../api/lan.ts";
+import { describe } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { KubeApi } from "../kube/kube_api.ts";
+import { LANS } from "../kube/resources.ts";
+import type { LanRef } from "../plan/acceptance.ts";
+import { type AdmissionDecision, decideAdmission, type KnownLans } from "./webhook_decision.ts";
+import type { AdmissionAsk } from "./webhook_review.ts";
+
+export interface LanAdmissionOptions {
+  readonly known: () => KnownLans;
+  readonly api: Pick<KubeApi, "get">;
+  readonly log: Log;
+}
+
+/** LANs looked at again for one answer, and how long each may take, of the 3 s that there are. */
+const LOOKS_MAX = 3;
+const LOOK_MS = 700;
+
+export class LanAdmission {
+  readonly #options: LanAdmissionOptions;
+
+  constructor(options: LanAdmissionOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The decision on `ask`. What is known may be a minute old after a broken connection: a LAN that
+   * stands in the way is read anew, so that nobody is refused for one that has just been deleted.
+   */
+  async decide(ask: AdmissionAsk): Promise<AdmissionDecision> {
+    let known = this.#options.known();
+    let decision = decideAdmission(ask, known);
+    for (let looks = 0; looks < LOOKS_MAX && decision.rival !== undefined; looks++) {
+      const { rival } = decision;
+      const now = await this.#read(rival);
+      if (now === "unknown") break;
+      const seen = known.lans.find(({ metadata }) => metadata.uid === rival.uid);
+      if (now !== undefined && seen !== undefined && isSame(now, seen)) break;
+      const others = known.lans.filter(({ metadata }) => metadata.uid !== rival.uid);
+      known = { ...known, lans: now === undefined ? others : [...others, now] };
+      decision = decideAdmission(ask, known);
+    }
+    return decision;
+  }
+
+  /** The LAN as it is now; undefined if it is gone or not valid any more. */
+  async #read({ namespace, name, uid }: LanRef): Promise<Lan | undefined | "unknown"> {
+    const { api, log } = this.#options;
+    try {
+      const object = await api.get(LANS, { namespace, name }, { deadlineMs: LOOK_MS });
+      const validation = validateLan(object);
+      return "lan" in validation && validation.lan.metadata.uid === uid
+        ? validation.lan
+        : undefined;
+    } catch (error) {
+      log.debug("A LAN can't be read anew", {
+        lan: `${namespace}/${name}`,
+        error: describe(error),
+      });
+      return "unknown";
+    }
+  }
+}
+
+function isSame(one: Lan, other: Lan): boolean {
+  return JSON.stringify([one.spec, one.metadata]) === JSON.stringify([other.spec, other.metadata]);
+}
