@@ -1,0 +1,68 @@
+/**
+ * Writes the generated files in crds and deploy; with `--check` only compares. With `--image`,
+ * `--namespace` or `--cert-manager` it prints a manifest that differs in these instead.
+ *
+ *     deno task gen [--check]
+ *     deno task gen --image registry.example/k8slan:dev --namespace lans >k8slan.yaml
+ */
+
+import { parseArgs } from "node:util";
+import { CRD_FILES, renderCrd } from "./gen_crds.ts";
+import { DEFAULT_OPTIONS } from "./manifests/common.ts";
+import { MANIFEST_FILES, renderManifest } from "./manifests/manifest.ts";
+
+const ROOT = new URL("..", import.meta.url);
+
+/** Each generated file, and what makes its text. */
+const FILES: readonly (readonly [file: URL, render: () => string])[] = [
+  ...CRD_FILES.map(([file, crd]) => [file, () => renderCrd(crd)] as const),
+  ...MANIFEST_FILES.map(([name, render]) => [new URL(name, ROOT), render] as const),
+];
+
+async function main(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      check: { type: "boolean" },
+      image: { type: "string" },
+      namespace: { type: "string" },
+      "cert-manager": { type: "boolean" },
+    },
+  });
+  const { image, namespace, "cert-manager": certManager = false } = values;
+  if (certManager || image !== undefined || namespace !== undefined) {
+    const options = {
+      image: image ?? DEFAULT_OPTIONS.image,
+      namespace: namespace ?? DEFAULT_OPTIONS.namespace,
+    };
+    await say(Deno.stdout, renderManifest(options, certManager ? "cert-manager" : "own"));
+    return 0;
+  }
+  for (const [file, render] of FILES) {
+    const wanted = render();
+    if (await stored(file) === wanted) continue;
+    if (values.check === true) {
+      const name = file.pathname.slice(ROOT.pathname.length);
+      await say(Deno.stderr, `${name} differs from its source; mend it with: deno task gen\n`);
+      return 1;
+    }
+    await Deno.writeTextFile(file, wanted);
+  }
+  return 0;
+}
+
+async function stored(file: URL): Promise<string | undefined> {
+  try {
+    return await Deno.readTextFile(file);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+async function say(to: { write(bytes: Uint8Array): Promise<number> }, text: string): Promise<void> {
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length;) at += await to.write(bytes.subarray(at));
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

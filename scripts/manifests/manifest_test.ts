@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { parseAllDocuments } from "yaml";
+import { DEFAULT_OPTIONS } from "./common.ts";
+import { MANIFEST_FILES, manifestObjects, renderManifest } from "./manifest.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+
+for (const [name, render] of MANIFEST_FILES) {
+  Deno.test(`MANIFEST_FILES gives what is stored in ${name}`, async () => {
+    assert.equal(await Deno.readTextFile(new URL(name, ROOT)), render());
+  });
+}
+
+for (const certificate of ["own", "cert-manager"] as const) {
+  Deno.test(`renderManifest() makes YAML of all objects (${certificate})`, () => {
+    const documents = parseAllDocuments(renderManifest(DEFAULT_OPTIONS, certificate));
+    const objects = manifestObjects(DEFAULT_OPTIONS, certificate);
+    assert.deepEqual(
+      documents.map((document) => document.toJS()),
+      JSON.parse(JSON.stringify(objects)),
+    );
+  });
+}
+
+Deno.test("manifestObjects() puts no two objects of one kind under one name", () => {
+  for (const certificate of ["own", "cert-manager"] as const) {
+    const names = manifestObjects(DEFAULT_OPTIONS, certificate).map(({ kind, metadata }: {
+      kind?: string;
+      metadata?: { name?: string };
+    }) => `${kind} ${metadata?.name}`);
+    assert.equal(new Set(names).size, names.length, names.join(", "));
+  }
+});
+
+Deno.test("renderManifest() takes another namespace and image all over", () => {
+  for (const certificate of ["own", "cert-manager"] as const) {
+    const options = { namespace: "elsewhere", image: "registry.example/lan:dev" };
+    const text = renderManifest(options, certificate);
+    assert.ok(!text.includes(DEFAULT_OPTIONS.namespace));
+    assert.ok(!text.includes(DEFAULT_OPTIONS.image));
+    assert.equal(text.match(/image: registry\.example\/lan:dev\n/g)?.length, 2);
+  }
+});
