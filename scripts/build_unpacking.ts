@@ -3,7 +3,7 @@
 import { type ArchiveFile, tarArchive } from "./build_archive.ts";
 
 /** The launcher is padded to this, so that it knows where the archive begins. */
-const LAUNCHER_BYTES = 8192;
+export const LAUNCHER_BYTES = 8192;
 
 /**
  * The bytes of the executable. `files` are Deno under the name "k8slan" and the program under
