@@ -45,6 +45,8 @@ export class TestCluster implements AsyncDisposable {
   readonly dir: string;
   /** Of the administrator; reaches the API server from anywhere on this machine. */
   readonly kubeconfig: string;
+  /** What gives pods their further interfaces: multus or its stand-in, and why. */
+  readonly attacher: string;
   readonly nodes: readonly ClusterNode[];
   readonly etcd: ComponentHandle;
   readonly apiServer: ComponentHandle;
@@ -58,6 +60,7 @@ export class TestCluster implements AsyncDisposable {
     this.name = layout.name;
     this.dir = layout.dir;
     this.kubeconfig = layout.kubeconfig;
+    this.attacher = cluster.state.attacher;
     this.nodes = layout.nodes.map((node) => new ClusterNode(cluster, node));
     this.etcd = new ComponentHandle(components, "etcd");
     this.apiServer = new ComponentHandle(components, "apiserver");

@@ -67,12 +67,28 @@ export class ClusterNode {
     await this.run(["ctr", "-n", "k8s.io", "tasks", "kill", "-s", "SIGKILL", id]);
   }
 
+  /** First process of the container of that name, in whichever pod it runs. */
+  async containerPid(container: string, namespace: string): Promise<number | undefined> {
+    const task = await this.#task([
+      `labels."io.kubernetes.container.name"==${container}`,
+      `labels."io.kubernetes.pod.namespace"==${namespace}`,
+    ]);
+    return task?.pid;
+  }
+
   async #sandbox(pod: string, namespace: string): Promise<{ id: string; pid: number }> {
-    const labels = [
+    const task = await this.#task([
       `labels."io.kubernetes.pod.name"==${pod}`,
       `labels."io.kubernetes.pod.namespace"==${namespace}`,
       `labels."io.cri-containerd.kind"==sandbox`,
-    ].join(",");
+    ]);
+    if (task !== undefined) return task;
+    throw new Error(`Pod "${namespace}/${pod}" has no sandbox on node "${this.name}"`);
+  }
+
+  /** What runs of the containers with these labels. */
+  async #task(selectors: readonly string[]): Promise<{ id: string; pid: number } | undefined> {
+    const labels = selectors.join(",");
     const ids = (await this.run(["ctr", "-n", "k8s.io", "containers", "ls", "-q", labels])).split(
       "\n",
     );
@@ -82,7 +98,7 @@ export class ClusterNode {
       const [id = "", pid, status] = line.split(/\s+/);
       if (ids.includes(id) && status === "RUNNING") return { id, pid: Number(pid) };
     }
-    throw new Error(`Pod "${namespace}/${pod}" has no sandbox on node "${this.name}"`);
+    return undefined;
   }
 
   #command(args: readonly string[]): string[] {

@@ -1,0 +1,136 @@
+/** The product on one node of a cluster, in the hands of a test. */
+
+import { DAEMON_SET_NAME, RESOURCE_PREFIX, SYSTEM_NAMESPACE } from "../../src/api/names.ts";
+import { tapIndex } from "../../src/plan/identity.ts";
+import type { TestCluster } from "./cluster.ts";
+import type { ClusterNode } from "./cluster_node.ts";
+import type { IpLink } from "./netns_lab.ts";
+import type { StreamEnd } from "./numbered_stream.ts";
+import { until } from "./until.ts";
+
+export class ProductNode {
+  readonly node: ClusterNode;
+  readonly #cluster: TestCluster;
+
+  constructor(cluster: TestCluster, node: ClusterNode) {
+    this.#cluster = cluster;
+    this.node = node;
+  }
+
+  get name(): string {
+    return this.node.name;
+  }
+
+  /** Name of the agent's pod. */
+  async agentPod(): Promise<string> {
+    const names = await this.#cluster.kubectl([
+      ...["get", "pods", "-n", SYSTEM_NAMESPACE, "-o=name"],
+      ...["-l", "app.kubernetes.io/component=agent"],
+      `--field-selector=spec.nodeName=${this.name}`,
+    ]);
+    const name = names.trim().split("\n")[0]?.replace("pod/", "");
+    if (!name) throw new Error(`${DAEMON_SET_NAME} has no pod on node "${this.name}"`);
+    return name;
+  }
+
+  /** The agent's process. Throws while none runs. */
+  async agentPid(): Promise<number> {
+    const pid = await this.node.containerPid("agent", SYSTEM_NAMESPACE);
+    if (pid === undefined) throw new Error(`No agent runs on node "${this.name}"`);
+    return pid;
+  }
+
+  /** Ends the agent without a chance to tidy up; kubelet starts another. */
+  async killAgent(): Promise<void> {
+    Deno.kill(await this.agentPid(), "SIGKILL");
+  }
+
+  /** Waits until an agent other than the process `before` is ready for pods. */
+  async agentReady({ before, seconds = 60 }: { before?: number; seconds?: number } = {}) {
+    await until(`the agent on node "${this.name}" is ready`, async () => {
+      if (await this.agentPid() === before) return false;
+      await this.#cluster.kubectl([
+        ...["wait", "--for=condition=Ready", "--timeout=1s", "-n", SYSTEM_NAMESPACE],
+        `pod/${await this.agentPod()}`,
+      ]);
+      // Its readiness is looked at from time to time only, and may be the one before.
+      await this.status();
+      return true;
+    }, { timeout: seconds * 1_000, interval: 200 });
+  }
+
+  /** What the agent has written; of the process before it, if so asked. */
+  async agentLog({ previous = false } = {}): Promise<string> {
+    const options = previous ? ["--previous"] : [];
+    const pod = await this.agentPod();
+    return await this.#cluster.kubectl(["logs", "-n", SYSTEM_NAMESPACE, pod, ...options]);
+  }
+
+  /** Runs the command line that the agent has installed on the node. */
+  async cli(args: readonly string[]): Promise<string> {
+    return await this.node.run(["/opt/cni/bin/k8slan", ...args]);
+  }
+
+  /** `k8slan status`, as JSON. */
+  async status(): Promise<unknown> {
+    return JSON.parse(await this.cli(["status", "--output", "json"]));
+  }
+
+  /** Links of the node's own network namespace. */
+  async links(): Promise<readonly IpLink[]> {
+    return JSON.parse(await this.node.run(["ip", "-d", "-j", "link"]));
+  }
+
+  /** Where a pod's frames are seen; it must run here. */
+  async end(pod: string, ifname = "net1", namespace = "default"): Promise<StreamEnd> {
+    return { netns: `/proc/${await this.node.sandboxPid(pod, namespace)}/ns/net`, ifname };
+  }
+
+  /** The device file of a spoke that is attached here for the first time or as always. */
+  tapPath(spoke: string): string {
+    return `/dev/tap${tapIndex(this.name, spoke, 0)}`;
+  }
+
+  /** What is ours on this node beside the agent itself: nothing, once nothing is attached. */
+  async leftovers(spokes: Iterable<string>): Promise<readonly string[]> {
+    const links = (await this.links()).filter(({ ifalias = "" }) => /^k8slan\b/.test(ifalias));
+    const listed = await this.node.run(["sh", "-c", LISTING]);
+    const taps = [...spokes].map((spoke) => this.tapPath(spoke)).filter(isThere);
+    return [
+      ...links.map(({ ifname, ifalias }) => `link ${ifname} (${ifalias})`),
+      ...listed.split("\n").filter((line) => line !== ""),
+      ...taps,
+    ].map((what) => `${this.node.shortName}: ${what}`);
+  }
+
+  /** Spokes whose device pods can get here, as the scheduler sees it. */
+  async allocatable(): Promise<readonly string[]> {
+    const text = await this.#cluster.kubectl(["get", "node", this.name, "-o=json"]);
+    const status: NodeStatus = JSON.parse(text).status;
+    return Object.entries(status.allocatable)
+      .filter(([name, count]) => name.startsWith(`${RESOURCE_PREFIX}/`) && count !== "0")
+      .map(([name]) => name.slice(RESOURCE_PREFIX.length + 1)).sort();
+  }
+}
+
+interface NodeStatus {
+  readonly allocatable: Readonly<Record<string, string>>;
+}
+
+/** One line for each thing that is there. */
+const LISTING = `
+cd /run/k8slan 2>/dev/null && find netns deletes -mindepth 1 2>/dev/null
+cd /var/lib/k8slan 2>/dev/null && find attachments -mindepth 1 2>/dev/null
+ls -d /var/lib/kubelet/device-plugins/k8slan-* 2>/dev/null
+awk '$5 ~ "^/run/k8slan/netns/" { print "mount " $5 }' /proc/self/mountinfo
+exit 0
+`;
+
+function isThere(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
