@@ -1,0 +1,217 @@
+/** What the controller knows of the cluster, kept up to date by watches. */
+
+import { type Clock, systemClock } from "../base/clock.ts";
+import { describe } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { KubeApi } from "../kube/kube_api.ts";
+import { isNotFound } from "../kube/kube_error.ts";
+import { keyOf, type KubeObject } from "../kube/objects.ts";
+import { type Resource, resourceText } from "../kube/resource.ts";
+import {
+  LAN_NODES,
+  type LanNodeObject,
+  type LanObject,
+  LANS,
+  type Namespace,
+  NAMESPACES,
+  NETWORK_ATTACHMENT_DEFINITIONS,
+  type NetworkAttachmentDefinition,
+  type Node,
+  NODES,
+} from "../kube/resources.ts";
+import { type Index, Store } from "../kube/store.ts";
+import { watchResource } from "../kube/watcher.ts";
+import { Acceptance } from "./acceptance.ts";
+import { reportedLans } from "./lan_report.ts";
+import { lanUidOf, namespacesOf, OWN_NETWORKS } from "./networks.ts";
+
+/** The network attachment definitions: not read yet, read, of an unknown kind, or not readable. */
+export type NetworksKnown =
+  | { readonly state: "pending" | "read" | "no such kind" }
+  | { readonly state: "failing"; readonly error: string };
+
+/** One of the two is absent: it was made, or deleted. */
+export type Changed<T> = (before: T | undefined, after: T | undefined) => void;
+
+/** Who wants to be told of changes, after they are in the view. */
+export interface ViewListener {
+  readonly lan: Changed<LanObject>;
+  readonly lanNode: Changed<LanNodeObject>;
+  readonly node: Changed<Node>;
+  readonly namespace: Changed<Namespace>;
+  readonly network: Changed<NetworkAttachmentDefinition>;
+  /** `networksKnown` is another one now. */
+  readonly networksKnown: () => void;
+}
+
+/** Nodes tell of themselves every few seconds, at length; this is all that matters here. */
+const BRIEF_NODES: Resource<Node> = {
+  ...NODES,
+  decode(value) {
+    const { apiVersion, kind, metadata, spec } = NODES.decode(value);
+    const { name, uid, resourceVersion, creationTimestamp } = metadata;
+    const { taints } = spec ?? {};
+    return {
+      ...{ apiVersion, kind, metadata: { name, uid, resourceVersion, creationTimestamp } },
+      spec: taints === undefined ? {} : { taints },
+    };
+  },
+};
+
+export interface ClusterViewOptions {
+  readonly api: KubeApi;
+  readonly log: Log;
+  readonly clock?: Clock;
+  /** Called when a list or watch ends badly. */
+  readonly onTrouble: () => void;
+}
+
+export class ClusterView {
+  readonly lans = new Store<LanObject>();
+  readonly lanNodes = new Store<LanNodeObject>();
+  readonly nodes = new Store<Node>();
+  readonly namespaces = new Store<Namespace>();
+  /** Those that the controller made; meaningful when `networksKnown` says "read". */
+  readonly networks = new Store<NetworkAttachmentDefinition>();
+  readonly acceptance = new Acceptance(() => this.lans.values());
+
+  readonly lansByUid: Index<LanObject>;
+  /** By each namespace they are offered in. */
+  readonly lansByNamespace: Index<LanObject>;
+  /** By the UID of each LAN that they speak of. */
+  readonly lanNodesByLan: Index<LanNodeObject>;
+  readonly networksByLan: Index<NetworkAttachmentDefinition>;
+
+  readonly #options: ClusterViewOptions;
+  readonly #listeners = new Set<ViewListener>();
+  readonly #networksSettled = Promise.withResolvers<void>();
+  #networksKnown: NetworksKnown = { state: "pending" };
+
+  constructor(options: ClusterViewOptions) {
+    this.#options = options;
+    this.lansByUid = this.lans.index(({ metadata }) => [metadata.uid]);
+    this.lansByNamespace = this.lans.index((object) => {
+      const validation = this.acceptance.validation(object);
+      return "lan" in validation ? namespacesOf(validation.lan) : [];
+    });
+    this.lanNodesByLan = this.lanNodes.index((object) => [...reportedLans(object)]);
+    this.networksByLan = this.networks.index((object) => {
+      const lanUid = lanUidOf(object);
+      return lanUid === undefined ? [] : [lanUid];
+    });
+  }
+
+  get networksKnown(): NetworksKnown {
+    return this.#networksKnown;
+  }
+
+  /** Whether everything is known that verdicts and reports are made of. */
+  get isSynced(): boolean {
+    return [this.lans, this.lanNodes, this.nodes, this.namespaces].every(({ isSynced }) =>
+      isSynced
+    );
+  }
+
+  /** Resolves when `isSynced`, and it is known how the network attachment definitions stand. */
+  get synced(): Promise<unknown> {
+    const stores = [this.lans, this.lanNodes, this.nodes, this.namespaces];
+    return Promise.all([...stores.map(({ synced }) => synced), this.#networksSettled.promise]);
+  }
+
+  /** Whether a LAN of that UID exists, being deleted or not. */
+  isLiving(lanUid: string): boolean {
+    return this.lansByUid.get(lanUid).length > 0;
+  }
+
+  /** Tells `listener` from now on, until what is returned is called. */
+  listen(listener: ViewListener): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Watches until `signal` fires. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([
+      this.#watch(LANS, this.lans, signal, (before, after) => {
+        if (!isSameSpec(before, after)) this.acceptance.changed();
+        this.#tell((listener) => listener.lan(before, after));
+      }),
+      this.#watch(LAN_NODES, this.lanNodes, signal, (before, after) => {
+        this.#tell((listener) => listener.lanNode(before, after));
+      }),
+      this.#watch(BRIEF_NODES, this.nodes, signal, (before, after) => {
+        this.#tell((listener) => listener.node(before, after));
+      }),
+      this.#watch(NAMESPACES, this.namespaces, signal, (before, after) => {
+        this.#tell((listener) => listener.namespace(before, after));
+      }),
+      this.#watch(NETWORK_ATTACHMENT_DEFINITIONS, this.networks, signal, (before, after) => {
+        this.#tell((listener) => listener.network(before, after));
+      }),
+    ]);
+  }
+
+  async #watch<T extends KubeObject>(
+    resource: Resource<T>,
+    store: Store<T>,
+    signal: AbortSignal,
+    changed: Changed<T>,
+  ): Promise<void> {
+    const { api, log, clock = systemClock, onTrouble } = this.#options;
+    const isNetworks = resource.plural === NETWORK_ATTACHMENT_DEFINITIONS.plural;
+    let isTroubled = false;
+    const events = watchResource(api, resource, {
+      ...{ signal, clock },
+      ...(isNetworks ? { labelSelector: OWN_NETWORKS } : {}),
+      onTrouble: ({ during, error, afterMs }) => {
+        const isMissing = isNetworks && isNotFound(error);
+        if (isNetworks) this.#networksFailed(isMissing, error);
+        if (isMissing) return; // said in the LANs' conditions, as long as it lasts
+        onTrouble();
+        const text = `The ${during} of ${resourceText(resource)} ended badly`;
+        // Once in a row: until it works again, nothing new is said by it.
+        const level = isTroubled ? "debug" : "warn";
+        isTroubled = true;
+        log[level](text, { error: describe(error), againMs: Math.round(afterMs) });
+      },
+    });
+    for await (const event of events) {
+      isTroubled = false;
+      if (event.type === "synced") {
+        store.apply(event);
+        if (isNetworks) this.#setNetworksKnown({ state: "read" });
+        continue;
+      }
+      const before = store.get(keyOf(event.object));
+      store.apply(event);
+      changed(before, event.type === "deleted" ? undefined : event.object);
+    }
+  }
+
+  /** What was read once is still the best that is known, unless the kind itself is gone. */
+  #networksFailed(isMissing: boolean, error: unknown): void {
+    if (isMissing) this.#setNetworksKnown({ state: "no such kind" });
+    else if (this.#networksKnown.state === "pending" || this.#networksKnown.state === "failing") {
+      this.#setNetworksKnown({ state: "failing", error: describe(error) });
+    }
+  }
+
+  #setNetworksKnown(known: NetworksKnown): void {
+    const before = this.#networksKnown;
+    this.#networksKnown = known;
+    this.#networksSettled.resolve();
+    if (before.state !== known.state) this.#tell((listener) => listener.networksKnown());
+  }
+
+  #tell(say: (listener: ViewListener) => void): void {
+    for (const listener of this.#listeners) say(listener);
+  }
+}
+
+/** Whether nothing changed that a verdict is about. */
+function isSameSpec(before: LanObject | undefined, after: LanObject | undefined): boolean {
+  if (before === undefined || after === undefined) return false;
+  const [one, other] = [before.metadata, after.metadata];
+  return one.uid === other.uid && one.generation !== undefined &&
+    one.generation === other.generation;
+}

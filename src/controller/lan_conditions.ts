@@ -1,0 +1,180 @@
+/** `status` of a LAN, from what is known of it: pure, and the same again as long as nothing changes. */
+
+import type { LanCondition, LanStatus } from "../api/lan_status.ts";
+import type { LanReport, NodeReport, Workload } from "./lan_report.ts";
+import { networksSaying, type NetworksState, type Saying } from "./networks_state.ts";
+import { counted, cut, MESSAGE_MAX, quoted, textList } from "./text_list.ts";
+
+export type LanVerdict =
+  | { readonly kind: "accepted"; readonly ns: string; readonly vni: number }
+  | { readonly kind: "conflict"; readonly message: string }
+  | { readonly kind: "invalid"; readonly message: string };
+
+export interface LanFacts {
+  readonly generation?: number;
+  /** Absent where the spec can't be read. */
+  readonly spokes?: number;
+  readonly verdict: LanVerdict;
+  readonly networks: NetworksState;
+  readonly report: LanReport;
+  readonly isDeleting: boolean;
+}
+
+/** Workloads that are named, and nodes. */
+const WORKLOADS_MAX = 5;
+const NODES_MAX = 10;
+const NODE_CONDITIONS_MAX = 3;
+
+/** The status that follows `before`; `now` is in RFC 3339. */
+export function lanStatus(
+  facts: LanFacts,
+  before: LanStatus | undefined,
+  now: string,
+): LanStatus {
+  const { generation, spokes, report } = facts;
+  const sayings = lanSayings(facts, before);
+  const conditions = Object.entries(sayings).map(([type, saying]): LanCondition => {
+    const old = before?.conditions?.find((condition) => condition.type === type);
+    const { status, reason, message } = saying;
+    return {
+      ...{ type, status, reason, message: cut(message, MESSAGE_MAX) },
+      lastTransitionTime: old?.status === status ? old.lastTransitionTime : now,
+      ...(generation === undefined ? {} : { observedGeneration: generation }),
+    };
+  });
+  return {
+    ...(generation === undefined ? {} : { observedGeneration: generation }),
+    conditions,
+    ...(spokes === undefined ? {} : { spokes }),
+    attached: report.attached,
+    nodes: report.nodes.filter(({ attached }) => attached > 0).length,
+  };
+}
+
+type ConditionType = "Accepted" | "NetworksReady" | "NodesReady" | "InUse" | "Ready";
+
+function lanSayings(
+  facts: LanFacts,
+  before: LanStatus | undefined,
+): Readonly<Record<ConditionType, Saying>> {
+  const { verdict, networks, report } = facts;
+  const Accepted = acceptedSaying(verdict, facts.spokes);
+  const known = before?.conditions?.find(({ type }) => type === "NetworksReady");
+  const NetworksReady = networks.kind === "unknown" && known !== undefined
+    ? sayingOf(known) // what was true last, rather than a change that only says we don't know
+    : networksSaying(networks);
+  const NodesReady = nodesSaying(report);
+  const InUse = useSaying(report);
+  const parts = { Accepted, NetworksReady, NodesReady };
+  const Ready = facts.isDeleting ? deletingSaying(report) : readySaying(Object.values(parts));
+  return { ...parts, InUse, Ready };
+}
+
+function sayingOf({ status, reason, message }: LanCondition): Saying {
+  return { status: status === "True" ? "True" : "False", reason, message };
+}
+
+function acceptedSaying(verdict: LanVerdict, spokes = 0): Saying {
+  switch (verdict.kind) {
+    case "accepted":
+      return {
+        status: "True",
+        reason: "Accepted",
+        message: `ns "${verdict.ns}", vni ${verdict.vni} and ${counted(spokes, "spoke")} are ` +
+          "this LAN's alone",
+      };
+    case "conflict":
+      return { status: "False", reason: "Conflict", message: verdict.message };
+    case "invalid":
+      return { status: "False", reason: "Invalid", message: verdict.message };
+  }
+}
+
+function nodesSaying({ nodes, attached }: LanReport): Saying {
+  const faults = nodes.filter(({ ready }) => !ready);
+  const clash = mtuClash(nodes);
+  if (faults.length > 0 || clash !== undefined) {
+    const texts = [...faults.map(nodeText), ...(clash === undefined ? [] : [clash])];
+    const message = textList(texts, { most: NODES_MAX, chars: 7_000, separator: "; " });
+    return { status: "False", reason: "Degraded", message };
+  }
+  const notes = nodes.filter(({ conditions = [] }) => conditions.length > 0).map(nodeText);
+  const note = notes.length === 0
+    ? ""
+    : `; ${textList(notes, { most: NODES_MAX, chars: 7_000, separator: "; " })}`;
+  if (attached === 0) {
+    const message = `Nothing is attached: a node makes the LAN for its first workload${note}`;
+    return { status: "True", reason: "NothingAttached", message };
+  }
+  const used = nodes.filter((node) => node.attached > 0).length;
+  const message = `${counted(attached, "workload")} on ${counted(used, "node")}${note}`;
+  return { status: "True", reason: "Ready", message };
+}
+
+function nodeText({ node, conditions = [] }: NodeReport): string {
+  const texts = conditions.map(({ reason, message }) => `${reason}: ${message}`);
+  const why = textList(texts, { most: NODE_CONDITIONS_MAX, chars: 2_000, separator: "; " });
+  return `node "${node}": ${why === "" ? "NotReady: its agent gives no reason" : why}`;
+}
+
+/** Frames that fit on one node would not on the other. Undefined if there is no such thing. */
+function mtuClash(nodes: readonly NodeReport[]): string | undefined {
+  const byMtu = new Map<number, string[]>();
+  for (const { node, mtu, ready, attached } of nodes) {
+    if (mtu === undefined || !ready || attached === 0) continue;
+    byMtu.set(mtu, [...byMtu.get(mtu) ?? [], node]);
+  }
+  if (byMtu.size < 2) return undefined;
+  const sizes = [...byMtu].sort(([one], [other]) => one - other);
+  const texts = sizes.map(([mtu, names]) =>
+    `${mtu} on ${counted(names.length, "node")} (${textList(quoted(names), { most: 3 })})`
+  );
+  return `MtuDiffers: the LAN's MTU is ${textList(texts)}; set spec.mtu to ${sizes[0]?.[0]}, or ` +
+    "give the nodes' underlays one MTU";
+}
+
+function useSaying({ workloads, attached }: LanReport): Saying {
+  return attached === 0
+    ? { status: "False", reason: "NothingAttached", message: "Nothing is attached" }
+    : { status: "True", reason: "Attached", message: usersText(workloads, attached) };
+}
+
+function usersText(workloads: readonly Workload[], attached: number): string {
+  return textList(workloads.map(workloadText), { most: WORKLOADS_MAX, total: attached });
+}
+
+function workloadText({ node, pod, spoke, containerID }: Workload): string {
+  const who = pod === undefined
+    ? `container "${containerID.slice(0, 12)}"`
+    : `pod "${pod.namespace}/${pod.name}"`;
+  return `${who}${spoke === undefined ? "" : ` (spoke "${spoke}")`} on node "${node}"`;
+}
+
+function deletingSaying({ workloads, attached }: LanReport): Saying {
+  const message = attached === 0
+    ? "The LAN is being deleted"
+    : `The LAN goes when nothing is attached to it any more; it waits for ` +
+      `${counted(attached, "workload")}: ${usersText(workloads, attached)}`;
+  return { status: "False", reason: "Deleting", message };
+}
+
+/** The first that is wrong speaks for the whole. */
+function readySaying(parts: readonly Saying[]): Saying {
+  const fault = parts.find(({ status }) => status !== "True");
+  if (fault !== undefined) return { ...fault, status: "False" };
+  return { status: "True", reason: "Ready", message: parts.at(-1)?.message ?? "" };
+}
+
+/** Whether there is nothing to write. */
+export function isSameStatus(one: LanStatus | undefined, other: LanStatus): boolean {
+  return one !== undefined && canonical(one) === canonical(other);
+}
+
+function canonical(status: LanStatus): string {
+  const { conditions = [], observedGeneration, spokes, attached, nodes, ...rest } = status;
+  const list = conditions.map((condition) => {
+    const { type, status, reason, message, lastTransitionTime, observedGeneration } = condition;
+    return [type, status, reason, message, lastTransitionTime, observedGeneration];
+  });
+  return JSON.stringify([list, observedGeneration, spokes, attached, nodes, rest]);
+}

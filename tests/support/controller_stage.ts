@@ -1,0 +1,196 @@
+/** A cluster in memory with controllers in it, and what tests do to LANs there. */
+
+import type { LanNodeStatus } from "../../src/api/lan_node.ts";
+import { Controller } from "../../src/controller/controller.ts";
+import type { KubeApi } from "../../src/kube/kube_api.ts";
+import type { New } from "../../src/kube/objects.ts";
+import {
+  EVENTS,
+  LAN_NODES,
+  type LanObject,
+  LANS,
+  NAMESPACES,
+  NETWORK_ATTACHMENT_DEFINITIONS,
+  type NetworkAttachmentDefinition,
+  NODES,
+} from "../../src/kube/resources.ts";
+import { FakeKubeApi } from "./fake_kube_api.ts";
+import { fastClock } from "./fast_clock.ts";
+import { LogRecorder } from "./log_recorder.ts";
+import { until } from "./until.ts";
+
+/** How much faster than the machine's the controllers' clock runs. */
+const HASTE = 20;
+
+export interface RunningController {
+  readonly controller: Controller;
+  readonly ended: Promise<"ended" | "lost">;
+  /** Asks it to end, and waits. */
+  stop(): Promise<void>;
+}
+
+/** What tests do to LANs, in a cluster in memory or a real one. */
+export class LanUser {
+  readonly api: KubeApi;
+
+  constructor(api: KubeApi) {
+    this.api = api;
+  }
+
+  /** Makes a LAN with a VNI that follows from its name unless `spec` has one. */
+  async create(name: string, spec: object = {}, namespace = "default"): Promise<LanObject> {
+    return await this.api.create(LANS, lanOf(name, spec, namespace));
+  }
+
+  async get(name: string, namespace = "default"): Promise<LanObject> {
+    const lan = await this.api.get(LANS, { namespace, name });
+    if (lan === undefined) throw new Error(`There is no LAN "${namespace}/${name}"`);
+    return lan;
+  }
+
+  async change(name: string, spec: object, namespace = "default"): Promise<void> {
+    await this.api.patch(LANS, { namespace, name }, { type: "merge", body: { spec } });
+  }
+
+  async delete(name: string, namespace = "default"): Promise<void> {
+    await this.api.delete(LANS, { namespace, name });
+  }
+
+  /** `True/Accepted`, or undefined while there is no such condition. */
+  async condition(name: string, type: string, namespace = "default"): Promise<string | undefined> {
+    const { status } = await this.get(name, namespace);
+    const found = status?.conditions?.find((condition) => condition.type === type);
+    return found === undefined ? undefined : `${found.status}/${found.reason}`;
+  }
+
+  async message(name: string, type: string, namespace = "default"): Promise<string> {
+    const { status } = await this.get(name, namespace);
+    return status?.conditions?.find((condition) => condition.type === type)?.message ?? "";
+  }
+
+  /** Waits until a condition reads like `True/Ready`. */
+  async says(name: string, type: string, wanted: string, timeout = 5_000): Promise<void> {
+    let found: string | undefined;
+    await until(`${type} of "${name}" is ${wanted}`, async () => {
+      found = await this.condition(name, type);
+      return found === wanted;
+    }, { timeout }).catch((cause) => {
+      throw new Error(`${type} of "${name}" is ${found} rather than ${wanted}`, { cause });
+    });
+  }
+
+  async isGone(name: string, timeout = 5_000): Promise<void> {
+    await until(`LAN "${name}" is gone`, async () => {
+      return await this.api.get(LANS, { namespace: "default", name }) === undefined;
+    }, { timeout });
+  }
+
+  /** `namespace/name` of all network attachment definitions, sorted. */
+  async networks(): Promise<string[]> {
+    const { items } = await this.api.list(NETWORK_ATTACHMENT_DEFINITIONS);
+    return items.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`).sort();
+  }
+
+  async network(key: string): Promise<NetworkAttachmentDefinition | undefined> {
+    const [namespace = "", name = ""] = key.split("/");
+    return await this.api.get(NETWORK_ATTACHMENT_DEFINITIONS, { namespace, name });
+  }
+
+  async hasNetworks(...wanted: string[]): Promise<void> {
+    const text = wanted.toSorted().join(" ");
+    await until(`networks are ${text}`, async () => (await this.networks()).join(" ") === text);
+  }
+
+  async addNamespace(name: string): Promise<void> {
+    await this.api.create(NAMESPACES, { metadata: { name } });
+  }
+
+  async addNode(name: string): Promise<void> {
+    await this.api.create(NODES, { metadata: { name } });
+  }
+
+  /** What the agent of `node` says, as it would. */
+  async report(node: string, status: Partial<LanNodeStatus>): Promise<void> {
+    const key = { name: node };
+    if (await this.api.get(LAN_NODES, key) === undefined) {
+      await this.api.create(LAN_NODES, { metadata: key });
+    }
+    const said = { version: "0", attached: 0, lans: null, attachments: null, ...status };
+    const body = { status: said };
+    await this.api.patch(LAN_NODES, key, { type: "merge", body }, { subresource: "status" });
+  }
+
+  /** The agent of `node` says that `pods` are attached to a LAN, each to the spoke of its name. */
+  async attach(node: string, lan: LanObject, ...pods: string[]): Promise<void> {
+    const { namespace = "", name, uid } = lan.metadata;
+    const attached = pods.length;
+    await this.report(node, {
+      attached,
+      lans: attached === 0 ? [] : [{ namespace, name, uid, attached, ready: true, mtu: 1426 }],
+      attachments: pods.map((pod) => ({
+        ...{ lanUid: uid, spoke: pod, attach: "macvtap", ifname: "net1", containerID: "c0ffee" },
+        pod: { namespace: "default", name: pod },
+      })),
+    });
+  }
+
+  /** `reason` of all events about LANs of that name, in no order. */
+  async events(name: string): Promise<string[]> {
+    const { items } = await this.api.list(EVENTS);
+    return items.filter(({ regarding }) => regarding?.name === name)
+      .map(({ reason }) => reason ?? "").sort();
+  }
+}
+
+export class ControllerStage extends LanUser implements AsyncDisposable {
+  declare readonly api: FakeKubeApi;
+  readonly log = new LogRecorder();
+  readonly #running: RunningController[] = [];
+
+  private constructor() {
+    super(new FakeKubeApi({ withStatus: ["lans.lan.k8slan.io", "lannodes.lan.k8slan.io"] }));
+  }
+
+  /** A cluster with the namespace "default" and nothing else. */
+  static async open(): Promise<ControllerStage> {
+    const stage = new ControllerStage();
+    await stage.addNamespace("default");
+    return stage;
+  }
+
+  start(identity = "one"): RunningController {
+    const stop = new AbortController();
+    const controller = new Controller({
+      ...{ api: this.api, leaseApi: this.api, identity, log: this.log, signal: stop.signal },
+      lease: { namespace: "k8slan-system", name: "leader" },
+      clock: fastClock(HASTE),
+    });
+    const ended = controller.run();
+    const running = {
+      ...{ controller, ended },
+      stop: async () => {
+        stop.abort();
+        await ended;
+      },
+    };
+    this.#running.push(running);
+    return running;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const running of this.#running) await running.stop();
+  }
+}
+
+/** Two spokes, named as the LAN. */
+export function lanOf(name: string, spec: object = {}, namespace = "default"): New<LanObject> {
+  const vni = [...name].reduce((sum, char) => (sum * 31 + char.charCodeAt(0)) % 16_000_000, 7) + 1;
+  return {
+    metadata: { namespace, name },
+    spec: {
+      ...{ ns: name, bridge: "br2", vxlan: "vx2", vni, defaultVxlanDev: "eth1" },
+      spokes: [`${name}1`, `${name}2`],
+      ...spec,
+    },
+  };
+}
