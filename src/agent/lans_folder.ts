@@ -68,7 +68,7 @@ export class LansFolder implements LanSource {
   read(): LansReading {
     const problems: Condition[] = [];
     const present = new Set<string>();
-    for (const name of fileNames(this.#folder)) {
+    for (const name of this.#fileNames()) {
       present.add(name);
       problems.push(...this.#readFile(name));
     }
@@ -79,6 +79,14 @@ export class LansFolder implements LanSource {
     // A file that cannot be read now may be where a LAN is that nothing else tells of.
     if (problems.length === 0) this.#forgetAllBut(lans);
     return { lans: this.#dated(lans), problems };
+  }
+
+  #fileNames(): string[] {
+    try {
+      return fileNames(this.#folder);
+    } catch (cause) {
+      throw new Error(`Cannot read "${this.#folder}"`, { cause });
+    }
   }
 
   /** Takes in what the file says; returns what is wrong with it. */

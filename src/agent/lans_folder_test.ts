@@ -225,7 +225,10 @@ Deno.test("read() takes LANs of one name in two namespaces as two", () => {
 Deno.test("read() throws when the folder is not there", () => {
   using files = new Files();
   Deno.removeSync(files.path);
-  assert.throws(() => files.folder.read(), Deno.errors.NotFound);
+  assert.throws(() => files.folder.read(), (error) => {
+    assert.ok(error instanceof Error && error.cause instanceof Deno.errors.NotFound);
+    return error.message === `Cannot read "${files.path}"`;
+  });
 });
 
 const dates = ({ lans }: LansReading) =>

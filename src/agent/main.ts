@@ -4,6 +4,7 @@ import { createLog, type Log, type LogLevel } from "../base/log.ts";
 import { describe } from "../base/errors.ts";
 import { KeyedMutex } from "../base/keyed_mutex.ts";
 import type { Condition } from "../api/agent_protocol.ts";
+import type { ClusterOptions } from "../cluster/main.ts";
 import { AGENT_SOCKET_NAME, DELETE_QUEUE_DIR_NAME, NETNS_DIR_NAME } from "../api/names.ts";
 import { LinuxKernel } from "../kernel/linux.ts";
 import type { OpenTransport } from "../kernel/places.ts";
@@ -21,7 +22,9 @@ import { DeleteReplay } from "./delete_replay.ts";
 import { DriftWatch } from "./drift_watch.ts";
 import { LanBuilder } from "./lan_builder.ts";
 import { LanRegistry } from "./lan_registry.ts";
+import type { LanSource, LansReading } from "./lan_source.ts";
 import { LansFolder } from "./lans_folder.ts";
+import { type AgentParts, type Membership, standalone } from "./membership.ts";
 import { Reconciler } from "./reconciler.ts";
 import { ReconcileQueue } from "./reconcile_queue.ts";
 import { recover } from "./recovery.ts";
@@ -30,11 +33,18 @@ import { SocketServer } from "./socket_server.ts";
 import { prepareStateDir } from "./state_dir.ts";
 import { TapIndexes } from "./tap_indexes.ts";
 
-export interface AgentOptions {
-  readonly standalone: true;
-  /** Folder of LAN files. */
-  readonly lansDir: string;
+export type AgentOptions =
+  | CommonOptions & {
+    readonly standalone: true;
+    /** Folder of LAN files. */
+    readonly lansDir: string;
+  }
+  | CommonOptions & { readonly standalone: false; readonly cluster: ClusterOptions };
+
+interface CommonOptions {
   readonly node: string;
+  /** Of the loopback, for probes; absent or 0 for none. */
+  readonly healthPort?: number;
   readonly runDir: string;
   readonly stateDir: string;
   readonly tapOwner: TapOwner;
@@ -56,7 +66,7 @@ export async function agentMain(
   signal: AbortSignal,
   seams: AgentSeams = {},
 ): Promise<void> {
-  const { node, runDir, stateDir, lansDir, tapOwner } = options;
+  const { node, runDir, stateDir, tapOwner } = options;
   const log = seams.log ?? createLog({ level: options.logLevel, fields: { node } });
   const netnsDir = `${runDir}/${NETNS_DIR_NAME}`;
   const recordsDir = `${stateDir}/attachments`;
@@ -72,30 +82,41 @@ export async function agentMain(
   const records = new AttachmentRecords(recordsDir, log);
   const attachments = new Attachments(records);
   const taps = new TapIndexes(`${stateDir}/taps.json`, node, log);
-  const builder = new LanBuilder(kernel, { name: node, netnsDir }, log);
+  const facts = { name: node, netnsDir };
+  const builder = new LanBuilder(kernel, facts, log);
   const mutex = new KeyedMutex();
+  const drift = new DriftWatch((id) => {
+    if (!membership.suspect(id)) queue.add(id);
+  }, log);
+  let lanProblems: readonly Condition[] = [];
+  const problems = () => [...lanProblems, ...membership.problems()];
+  using membership = await join(options, {
+    ...{ node: facts, stateDir, kernel, registry, attachments, taps, drift, problems, log },
+    conditions: (lanId) => reconciler.conditions(lanId),
+  });
+  const { lans, gate } = membership;
   const queue = new ReconcileQueue((lanId) => reconciler.reconcile(lanId), log);
-  const drift = new DriftWatch((lanId) => queue.add(lanId), log);
   const service = new AttachService({
     ...{ node, tapOwner, kernel, builder, registry, attachments, taps, mutex, log },
-    changed: (lanId) => queue.add(lanId),
+    ...(gate === undefined ? {} : { gate }),
+    changed: (lanId) => {
+      queue.add(lanId);
+      membership.changed();
+    },
   });
   const reconciler = new Reconciler({
     ...{ node, kernel, builder, registry, attachments, records, taps, service, mutex, drift, log },
+    noted: () => membership.changed(),
   });
 
-  const folder = new LansFolder(lansDir, `${stateDir}/first-seen.json`, log);
-  let problems: readonly Condition[] = [];
   const readLans = () => {
-    try {
-      const reading = folder.read();
-      problems = reportProblems(log, problems, reading.problems);
+    const reading = readSource(lans);
+    lanProblems = reportProblems(log, lanProblems, reading.problems);
+    if (reading.lans !== undefined) {
       for (const lanId of registry.replace(reading.lans)) queue.add(lanId);
-    } catch (error) {
-      problems = reportProblems(log, problems, [
-        { reason: "UnreadableFolder", message: `Cannot read "${lansDir}": ${describe(error)}` },
-      ]);
+      membership.lansChanged();
     }
+    membership.changed();
   };
   await recover({ kernel, builder, attachments, records, taps, log });
   // Not before: a LAN that is looked at loses every port that nothing is known of.
@@ -105,7 +126,7 @@ export async function agentMain(
 
   const handler = new AgentHandler({
     ...{ node, kernel, builder, registry, attachments, service, reconciler, log },
-    problems: () => problems,
+    problems,
   });
   const server = new SocketServer(`${runDir}/${AGENT_SOCKET_NAME}`, handler, log);
   // Those that nothing is attached to as well: something may be left of them.
@@ -114,6 +135,7 @@ export async function agentMain(
   const resync = () => {
     tick++;
     for (const lanId of lanIds()) if (isDue(lanId, tick)) queue.add(lanId);
+    membership.lookAgain();
   };
   const replayAgain = () => {
     replay.run().catch((error) => log.error("Replay failed", { error: describe(error) }));
@@ -127,13 +149,33 @@ export async function agentMain(
     await Promise.all([
       server.serve(signal),
       drift.run(events),
-      folder.watch(readLans, signal),
+      lans.watch(readLans, signal),
+      membership.run(signal),
     ]);
   } finally {
     for (const timer of timers) clearInterval(timer);
     await queue.close();
     await kernel.settled();
     log.info("Agent has stopped; what is attached stays attached");
+  }
+}
+
+async function join(options: AgentOptions, parts: AgentParts): Promise<Membership> {
+  if (options.standalone) {
+    const { stateDir, log } = parts;
+    return standalone(new LansFolder(options.lansDir, `${stateDir}/first-seen.json`, log));
+  }
+  // Loaded here alone: a host without Kubernetes pays nothing for it.
+  const { joinCluster } = await import("../cluster/main.ts");
+  return await joinCluster(options.cluster, parts);
+}
+
+/** Without `lans` where the source cannot tell of any. */
+function readSource(source: LanSource): Partial<LansReading> & Pick<LansReading, "problems"> {
+  try {
+    return source.read();
+  } catch (error) {
+    return { problems: [{ reason: "UnreadableFolder", message: describe(error) }] };
   }
 }
 

@@ -31,6 +31,8 @@ export interface ReconcilerDependencies {
   readonly service: AttachService;
   readonly mutex: KeyedMutex;
   readonly drift: DriftWatch;
+  /** Called after `conditions()` of a LAN has become something else. */
+  readonly noted?: () => void;
   readonly log: Log;
 }
 
@@ -187,13 +189,18 @@ export class Reconciler {
   }
 
   #note(lanId: string, conditions: readonly Condition[]): void {
-    const before = this.conditions(lanId).map(({ reason }) => reason).join();
+    const before = this.conditions(lanId);
     if (conditions.length === 0) this.#conditions.delete(lanId);
     else this.#conditions.set(lanId, conditions);
-    if (conditions.map(({ reason }) => reason).join() === before) return;
+    if (JSON.stringify(conditions) !== JSON.stringify(before)) this.#deps.noted?.();
+    if (reasons(conditions) === reasons(before)) return;
     for (const condition of conditions) this.#deps.log.warn("Condition", { ...condition });
     if (conditions.length === 0) this.#deps.log.info("Conditions cleared", { lanId });
   }
+}
+
+function reasons(conditions: readonly Condition[]): string {
+  return conditions.map(({ reason }) => reason).join();
 }
 
 function isRemade({ target, ifname }: WantedAttachment, ops: readonly NetOp[]): boolean {

@@ -34,6 +34,13 @@ export const AGENT_SOCKET_ENV = "K8SLAN_AGENT_SOCKET";
 export const DEFAULT_RUN_DIR = "/run/k8slan";
 export const DEFAULT_STATE_DIR = "/var/lib/k8slan";
 
+/** Kubelet's own folder, where nobody has moved it. */
+export const DEFAULT_KUBELET_DIR = "/var/lib/kubelet";
+/** Where container runtimes look for CNI plugins. */
+export const DEFAULT_CNI_BIN_DIR = "/opt/cni/bin";
+/** Of an agent in a cluster, on the loopback alone. */
+export const DEFAULT_AGENT_HEALTH_PORT = 9814;
+
 /** File names inside the run directory. */
 export const AGENT_SOCKET_NAME = "agent.sock";
 export const NETNS_DIR_NAME = "netns";

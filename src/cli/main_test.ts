@@ -36,7 +36,6 @@ for (
     [["detach"], "Say what to detach: either --netns or --id"],
     [["detach", "--netns", "blue", "--id", "x"], "Say what to detach: either --netns or --id"],
     [["completion", "tcsh"], /Allowed choices are bash, zsh, fish; see/],
-    [["agent"], /^The agent needs --standalone and a folder of LAN files/],
     [["agent", "--standalone"], "The agent needs a folder of LAN files: --lans"],
   ] as const
 ) {

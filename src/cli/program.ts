@@ -6,7 +6,10 @@
 import { Command, Option } from "commander";
 import {
   AGENT_SOCKET_ENV,
+  DEFAULT_AGENT_HEALTH_PORT,
   DEFAULT_AGENT_SOCKET,
+  DEFAULT_CNI_BIN_DIR,
+  DEFAULT_KUBELET_DIR,
   DEFAULT_RUN_DIR,
   DEFAULT_STATE_DIR,
   MTU_MAX,
@@ -72,12 +75,27 @@ export function buildProgram(host: CliHost): Program {
   add<AgentCommandOptions>(
     "agent",
     "Serve this node: LANs are built when workloads attach and go with the last.",
-    ["k8slan agent --standalone --lans /etc/k8slan/lans"],
+    [
+      "k8slan agent --standalone --lans /etc/k8slan/lans",
+      "k8slan agent --node worker1 --kubeconfig /etc/k8slan/kubeconfig",
+    ],
     async (options) => await (await import("./agent.ts")).agent(options, host),
   )
     .option("--standalone", "without Kubernetes: LANs come from files")
     .option("--lans <dir>", "folder of LAN files, watched for changes")
     .option("--node <name>", "name of this node (default: NODE_NAME, else the host name)")
+    .option("--kubeconfig <file>", "API server to use (default: as kubectl; in a pod, its own)")
+    .option("--kubelet-dir <dir>", `kubelet's folder (default: "${DEFAULT_KUBELET_DIR}")`)
+    .option(
+      "--cni-bin-dir <dir>",
+      `where this program installs itself as CNI plugin (default: "${DEFAULT_CNI_BIN_DIR}")`,
+    )
+    .addOption(
+      new Option(
+        "--health-port <number>",
+        `port of the loopback for probes, 0 for none (default: ${DEFAULT_AGENT_HEALTH_PORT}; none with --standalone)`,
+      ).argParser(wholeNumber(0, 65_535)),
+    )
     .option("--run-dir <dir>", "socket and network namespaces", DEFAULT_RUN_DIR)
     .option("--state-dir <dir>", "caches that survive a reboot", DEFAULT_STATE_DIR)
     .addOption(

@@ -51,3 +51,9 @@ export function lanReference(text: string): string {
   if (/^([a-z0-9-]{1,63}\/)?[a-z0-9-]{1,63}$/.test(text)) return text;
   throw new InvalidArgumentError("Expected NAME or NAMESPACE/NAME of a LAN.");
 }
+
+/** Is it a name that Kubernetes gives to nodes: a DNS name? */
+export function isNodeName(text: string): boolean {
+  return text.length <= 253 &&
+    text.split(".").every((part) => /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(part));
+}

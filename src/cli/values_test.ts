@@ -1,6 +1,13 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { InvalidArgumentError } from "commander";
-import { interfaceName, lanReference, tapOwner, unicastMac, wholeNumber } from "./values.ts";
+import {
+  interfaceName,
+  isNodeName,
+  lanReference,
+  tapOwner,
+  unicastMac,
+  wholeNumber,
+} from "./values.ts";
 
 Deno.test("wholeNumber() takes the ends of its range", () => {
   const parse = wholeNumber(1280, 9000);
@@ -39,3 +46,11 @@ for (const [name, parse, texts] of REFUSED) {
     });
   }
 }
+
+Deno.test("isNodeName() knows DNS names", () => {
+  for (const name of ["worker1", "1", "a.b-c.example", "x".repeat(253)]) {
+    equal(isNodeName(name), true);
+  }
+  const others = ["", "Worker", "a_b", "-a", "a-", "a..b", ".a", "a/b", "x".repeat(254)];
+  for (const name of others) equal(isNodeName(name), false, name);
+});

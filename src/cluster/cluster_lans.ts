@@ -23,6 +23,10 @@ export interface ClusterLansOptions {
   readonly cache: ClusterCache;
   /** Called after other nodes have come to hold other spokes. */
   readonly holdersChanged: () => void;
+  /** Called with each state of this node's own object; undefined when it is gone. */
+  readonly ownNode: (object: LanNodeObject | undefined) => void;
+  /** Called whenever the API server has shown that it works. */
+  readonly serverAnswers: () => void;
   readonly log: Log;
   readonly times?: Partial<ClusterLansTimes>;
   /** Of the watchers. */
@@ -106,15 +110,18 @@ export class ClusterLans implements LanSource {
   }
 
   async #followNodes(recount: Soon, signal: AbortSignal): Promise<void> {
-    const { api, node, holders } = this.#options;
+    const { api, node, holders, ownNode } = this.#options;
     let isSynced = false;
     const known = [...new Set(holders.held.map((held) => held.node))].map(strangeNode);
     const options = { signal, known, ...this.#follower("lannodes") };
     for await (const event of watchResource(api, LAN_NODES, options)) {
       // Until all have spoken, those of last time count.
       isSynced ||= event.type === "synced";
-      if (event.type !== "synced" && event.object.metadata.name === node) continue;
-      if (this.#applyNode(event) && isSynced) recount.ask();
+      if (event.type !== "synced" && event.object.metadata.name === node) {
+        ownNode(event.type === "deleted" ? undefined : event.object);
+      } else if (this.#applyNode(event) && isSynced) {
+        recount.ask();
+      }
     }
   }
 
@@ -133,7 +140,10 @@ export class ClusterLans implements LanSource {
     return {
       clock: this.#options.clock ?? systemClock,
       onTrouble: (trouble: WatchTrouble) => this.#contact.trouble(watcher, trouble),
-      onContact: () => this.#contact.contact(watcher),
+      onContact: () => {
+        this.#contact.contact(watcher);
+        this.#options.serverAnswers();
+      },
     };
   }
 }

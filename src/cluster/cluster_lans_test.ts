@@ -25,6 +25,8 @@ class Follower implements AsyncDisposable {
   readonly lans: ClusterLans;
   changes = 0;
   holderChanges = 0;
+  answers = 0;
+  readonly ownNode: (string | undefined)[] = [];
   readonly #stop = new AbortController();
   #watching: Promise<void> = Promise.resolve();
 
@@ -34,6 +36,8 @@ class Follower implements AsyncDisposable {
       ...{ api, node: NODE, holders, log },
       cache: new ClusterCache(`${dir.path}/cluster.json`, log),
       holdersChanged: () => this.holderChanges++,
+      ownNode: (object) => this.ownNode.push(object?.metadata.resourceVersion),
+      serverAnswers: () => this.answers++,
       times: { settleMs: 1, saveMs: 1 },
       clock,
     });
@@ -233,4 +237,17 @@ Deno.test("ClusterLans writes nothing for a status that changes", async () => {
   await until("the next LAN is taken in", () => agent.changes > changes);
   await until("and written", () => file() !== before);
   assert.equal(agent.changes, changes + 1);
+});
+
+Deno.test("ClusterLans passes on what becomes of its own node's object", async () => {
+  using dir = new TempDir();
+  const api = new FakeKubeApi();
+  await report(api, NODE);
+  await using agent = new Follower(api, dir).watch();
+  await until("it is seen", () => agent.ownNode.length === 1);
+  await api.delete(LAN_NODES, { name: NODE });
+  await until("it is seen to go", () => agent.ownNode.length === 2);
+  assert.equal(agent.ownNode[1], undefined);
+  // Both lists, and both watches.
+  assert.ok(agent.answers >= 4);
 });

@@ -1,0 +1,59 @@
+/** What an agent is part of: nothing but its host, or a cluster. */
+
+import type { Condition } from "../api/agent_protocol.ts";
+import type { Log } from "../base/log.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import type { NodeFacts } from "../plan/lan_plan.ts";
+import type { AttachGate } from "./attach_gate.ts";
+import type { Attachments } from "./attachments.ts";
+import type { DriftWatch } from "./drift_watch.ts";
+import type { LanRegistry } from "./lan_registry.ts";
+import type { LanSource } from "./lan_source.ts";
+import type { TapIndexes } from "./tap_indexes.ts";
+
+/** The parts of an agent that others look at. */
+export interface AgentParts {
+  readonly node: NodeFacts;
+  readonly stateDir: string;
+  readonly kernel: Kernel;
+  readonly registry: LanRegistry;
+  readonly attachments: Attachments;
+  readonly taps: TapIndexes;
+  readonly drift: DriftWatch;
+  /** What the last look at a LAN found, by its id. */
+  readonly conditions: (lanId: string) => readonly Condition[];
+  /** What is wrong with no LAN in particular. */
+  readonly problems: () => readonly Condition[];
+  readonly log: Log;
+}
+
+export interface Membership extends Disposable {
+  readonly lans: LanSource;
+  readonly gate?: AttachGate;
+  /** What is wrong with no LAN in particular, besides what `lans` says. */
+  problems(): readonly Condition[];
+  /** The registry has taken in what `lans` says now. */
+  lansChanged(): void;
+  /** Attachments, conditions or problems have become others. */
+  changed(): void;
+  /** Looks at what `DriftWatch` suspects; false for the id of a LAN. */
+  suspect(id: string): boolean;
+  /** Looks at everything, without occasion; called every few seconds. */
+  lookAgain(): void;
+  /** Does what it has to do with others until `signal` fires. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** On a host of its own. */
+export function standalone(lans: LanSource): Membership {
+  return {
+    lans,
+    problems: () => [],
+    lansChanged: () => {},
+    changed: () => {},
+    suspect: () => false,
+    lookAgain: () => {},
+    run: () => Promise.resolve(),
+    [Symbol.dispose]: () => {},
+  };
+}

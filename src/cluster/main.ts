@@ -1,0 +1,160 @@
+/** An agent as part of a cluster: wires what ties it to API server and kubelet. */
+
+import type { AgentParts, Membership } from "../agent/membership.ts";
+import { UnderlaySurvey } from "../agent/underlay_survey.ts";
+import { K8slanError } from "../base/errors.ts";
+import { DevicePluginManager } from "../deviceplugin/device_plugin_manager.ts";
+import { PodResources } from "../deviceplugin/pod_resources.ts";
+import { FetchKubeApi } from "../kube/fetch_kube_api.ts";
+import { findKubeAccess } from "../kube/find_access.ts";
+import type { KubeAccess } from "../kube/kube_access.ts";
+import type { KubeApi } from "../kube/kube_api.ts";
+import { version } from "../version.ts";
+import { ClusterCache } from "./cluster_cache.ts";
+import { ClusterLans } from "./cluster_lans.ts";
+import { deviceOffers } from "./device_offers.ts";
+import { deviceProblems } from "./device_problems.ts";
+import { Holders } from "./holders.ts";
+import { lanNodeStatus } from "./node_report.ts";
+import { NodeReporter } from "./node_reporter.ts";
+import { OrphanWatch } from "./orphan_watch.ts";
+import { PodGate } from "./pod_gate.ts";
+
+export interface ClusterOptions {
+  /** A kubeconfig; none: as found in the environment, in a pod its ServiceAccount. */
+  readonly kubeconfig?: string;
+  /** An environment variable. */
+  readonly env: (name: string) => string | undefined;
+  /** Kubelet's folder, with its sockets. */
+  readonly kubeletDir: string;
+  /** Where the node's container runtime looks for CNI plugins. */
+  readonly cniBinDir: string;
+}
+
+/**
+ * The cluster that the node is part of. Speaks to nobody before `run()`. Throws `K8slanError`
+ * "BadKubeconfig", "NoCredentials" or "InsecureServer".
+ */
+export async function joinCluster(options: ClusterOptions, parts: AgentParts): Promise<Membership> {
+  const userAgent = `k8slan/${version} (agent)`;
+  const api = new FetchKubeApi(await findAccess(options), { userAgent });
+  try {
+    return new ClusterMembership(api, options, parts);
+  } catch (error) {
+    api[Symbol.dispose]();
+    throw error;
+  }
+}
+
+async function findAccess({ kubeconfig, env }: ClusterOptions): Promise<KubeAccess> {
+  try {
+    return await findKubeAccess({ ...(kubeconfig === undefined ? {} : { kubeconfig }), env });
+  } catch (error) {
+    if (kubeconfig !== undefined || !(error instanceof K8slanError)) throw error;
+    const { code, message } = error;
+    const ways = "name one with --kubeconfig, run in a pod with a ServiceAccount, or serve LAN " +
+      "files with --standalone";
+    throw new K8slanError(code, `${message}; ${ways}`, { cause: error.cause });
+  }
+}
+
+export class ClusterMembership implements Membership {
+  readonly lans: ClusterLans;
+  readonly gate: PodGate;
+  readonly #parts: AgentParts;
+  readonly #api: KubeApi & Disposable;
+  readonly #holders: Holders;
+  readonly #devices: DevicePluginManager;
+  readonly #devicesFolder: string;
+  readonly #survey: UnderlaySurvey;
+  readonly #orphans: OrphanWatch;
+  readonly #reporter: NodeReporter;
+
+  constructor(
+    api: KubeApi & Disposable,
+    { kubeletDir }: Pick<ClusterOptions, "kubeletDir">,
+    parts: AgentParts,
+  ) {
+    const { node, stateDir, kernel, registry, attachments, taps, drift, log } = parts;
+    const changed = () => this.changed();
+    this.#parts = parts;
+    this.#api = api;
+    this.#holders = new Holders(node.name);
+    this.#devicesFolder = `${kubeletDir}/device-plugins`;
+    const podResources = `${kubeletDir}/pod-resources/kubelet.sock`;
+    const resources = new PodResources(podResources);
+    this.gate = new PodGate({ resources, holders: this.#holders, socket: podResources });
+    this.#devices = new DevicePluginManager({
+      folder: this.#devicesFolder,
+      pathOf: (_, spoke) => `/dev/tap${taps.reserve(spoke)}`,
+      ...{ log, changed },
+    });
+    this.#survey = new UnderlaySurvey({ node, kernel, registry, drift, changed, log });
+    this.#orphans = new OrphanWatch({
+      ...{ node: node.name, resources, changed, log },
+      attachments: () => attachments.all(),
+    });
+    this.#reporter = new NodeReporter({
+      ...{ api, node: node.name, log },
+      report: () =>
+        lanNodeStatus({
+          ...{ registry, attachments },
+          conditions: parts.conditions,
+          prospect: (lan) => this.#survey.prospect(lan),
+          problems: parts.problems,
+        }),
+    });
+    this.lans = new ClusterLans({
+      ...{ api, node: node.name, holders: this.#holders, log },
+      cache: new ClusterCache(`${stateDir}/cluster.json`, log),
+      holdersChanged: () => this.#offerDevices(),
+      ownNode: (object) => this.#reporter.seen(object),
+      serverAnswers: () => this.#reporter.apiServerAnswers(),
+    });
+  }
+
+  problems() {
+    return [
+      ...deviceProblems(this.#devices.state(), this.#devicesFolder),
+      ...this.#orphans.problems(),
+    ];
+  }
+
+  lansChanged(): void {
+    this.#offerDevices();
+    this.#survey.lansChanged();
+  }
+
+  changed(): void {
+    this.#reporter.changed();
+  }
+
+  suspect(id: string): boolean {
+    return this.#survey.suspect(id);
+  }
+
+  lookAgain(): void {
+    this.#survey.lookAgain();
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([
+      this.#devices.run(signal),
+      this.#orphans.run(signal),
+      this.#reporter.run(signal),
+    ]);
+  }
+
+  #offerDevices(): void {
+    const { node, registry } = this.#parts;
+    const isHeldElsewhere = (lanUid: string, spoke: string) =>
+      this.#holders.elsewhere(lanUid, spoke) !== undefined;
+    this.#devices.setDevices(deviceOffers(registry.all(), node.name, isHeldElsewhere));
+  }
+
+  /** Devices stay offered: kubelet waits minutes for an agent to come back. */
+  [Symbol.dispose](): void {
+    this.#devices[Symbol.dispose]();
+    this.#api[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,179 @@
+import assert from "node:assert/strict";
+import { AgentParts as Parts, podArgs } from "../../tests/support/agent_parts.ts";
+import { codeIs } from "../../tests/support/codes.ts";
+import { FakeKubeApi } from "../../tests/support/fake_kube_api.ts";
+import { FakeKubelet } from "../../tests/support/fake_kubelet.ts";
+import { attachmentOnNode, lanNodeObject } from "../../tests/support/lan_node_objects.ts";
+import { seedLan } from "../../tests/support/lan_fixture.ts";
+import { TempDir } from "../../tests/support/temp_dir.ts";
+import { until } from "../../tests/support/until.ts";
+import { tapIndex } from "../plan/identity.ts";
+import { LAN_NODES, LANS } from "../kube/resources.ts";
+import { ClusterMembership, joinCluster } from "./main.ts";
+
+const RESOURCE = "macvtap.k8slan.io/pod1";
+
+/** An agent's part in the cluster of `api`, beside a fake kubelet, wired as `agentMain` wires it. */
+class Member implements AsyncDisposable {
+  readonly parts = new Parts([]);
+  readonly membership: ClusterMembership;
+  readonly #stop = new AbortController();
+  readonly #running: Promise<unknown>;
+
+  constructor(api: FakeKubeApi, dir: TempDir) {
+    const { kernel, registry, attachments, taps, drift, reconciler, log } = this.parts;
+    const client = Object.assign(api, { [Symbol.dispose]: () => {} });
+    this.membership = new ClusterMembership(client, { kubeletDir: dir.path }, {
+      node: { name: this.parts.node, netnsDir: kernel.netnsDir },
+      stateDir: dir.path,
+      ...{ kernel, registry, attachments, taps, drift, log },
+      conditions: (lanId) => reconciler.conditions(lanId),
+      problems: () => [...this.membership.lans.read().problems, ...this.membership.problems()],
+    });
+    this.read();
+    const { signal } = this.#stop;
+    this.#running = Promise.all([
+      this.membership.lans.watch(() => this.read(), signal),
+      this.membership.run(signal),
+    ]);
+  }
+
+  read(): void {
+    this.parts.registry.replace(this.membership.lans.read().lans);
+    this.membership.lansChanged();
+    this.membership.changed();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+    this.membership[Symbol.dispose]();
+    this.parts[Symbol.dispose]();
+  }
+}
+
+function startedKubelet(dir: TempDir): FakeKubelet {
+  const kubelet = new FakeKubelet(dir.path);
+  kubelet.start();
+  return kubelet;
+}
+
+async function cluster(): Promise<FakeKubeApi> {
+  const api = new FakeKubeApi({ withStatus: ["lans.lan.k8slan.io", "lannodes.lan.k8slan.io"] });
+  const { spec } = seedLan();
+  await api.create(LANS, { metadata: { name: "lan-test", namespace: "default" }, spec });
+  return api;
+}
+
+async function reportOf(api: FakeKubeApi, name: string) {
+  return (await api.get(LAN_NODES, { name }))?.status;
+}
+
+Deno.test("ClusterMembership offers a LAN's spokes, and withdraws them when it is being deleted", async () => {
+  using dir = new TempDir();
+  using kubelet = startedKubelet(dir);
+  const api = await cluster();
+  const key = { namespace: "default", name: "lan-test" };
+  const body = { metadata: { finalizers: ["lan.k8slan.io/attachments"] } };
+  await api.patch(LANS, key, { type: "merge", body });
+  await using member = new Member(api, dir);
+  await until("the spokes can be had", () => kubelet.allocatable === 2);
+  const { container_responses: [answer] } = await kubelet.allocate(RESOURCE, "pod1");
+  const path = `/dev/tap${tapIndex(member.parts.node, "pod1", 0)}`;
+  assert.deepEqual(answer?.devices.map(({ host_path }) => host_path), [path]);
+  await api.delete(LANS, key);
+  await until("they cannot any more", () => kubelet.allocatable === 0);
+});
+
+Deno.test("ClusterMembership has a spoke unhealthy while another node holds it", async () => {
+  using dir = new TempDir();
+  using kubelet = startedKubelet(dir);
+  const api = await cluster();
+  await using member = new Member(api, dir);
+  await until("the spokes can be had", () => kubelet.allocatable === 2);
+  const { uid } = member.membership.lans.read().lans[0]!.metadata;
+  const { status } = lanNodeObject("worker2", [attachmentOnNode(uid, "pod1", "vm")]);
+  await api.create(LAN_NODES, { metadata: { name: "worker2" } });
+  const at = { name: "worker2" };
+  await api.patch(LAN_NODES, at, { type: "merge", body: { status } }, { subresource: "status" });
+  await until("one is left", () => kubelet.count(RESOURCE)?.allocatable === 0);
+  assert.equal(kubelet.allocatable, 1);
+  await assert.rejects(
+    member.membership.gate.admit({ lan: seedLan({}, uid), spoke: "pod1", attach: "veth" }),
+    codeIs("SpokeInUse"),
+  );
+  await api.delete(LAN_NODES, at);
+  await until("both can be had again", () => kubelet.allocatable === 2);
+});
+
+Deno.test("ClusterMembership offers devices from its memory while the API server is away", async () => {
+  using dir = new TempDir();
+  using kubelet = startedKubelet(dir);
+  {
+    await using _ = new Member(await cluster(), dir);
+    await until("the spokes can be had", () => kubelet.allocatable === 2);
+    await until("they are remembered", () => Deno.statSync(`${dir.path}/cluster.json`));
+  }
+  await until("the agent is missed", () => kubelet.allocatable === 0);
+  const dead = new FakeKubeApi();
+  dead.onCall = () => new Promise(() => {});
+  const member = new Member(dead, dir);
+  await until("the spokes can be had again", () => kubelet.allocatable === 2);
+  assert.deepEqual(member.membership.lans.read().problems, []);
+  member.membership[Symbol.dispose]();
+  member.parts[Symbol.dispose]();
+});
+
+Deno.test("ClusterMembership reports what is attached, and problems", async () => {
+  using dir = new TempDir();
+  using kubelet = startedKubelet(dir);
+  const api = await cluster();
+  await using member = new Member(api, dir);
+  const { parts, membership } = member;
+  const node = parts.node;
+  await until("it says something", async () => (await reportOf(api, node))?.attached === 0);
+  await parts.add({ args: podArgs("default", "vm") }, { lan: "default/lan-test" });
+  membership.changed();
+  const said = await until("it says what is attached", async () => {
+    const report = await reportOf(api, node);
+    return report?.attached === 1 && report;
+  });
+  assert.deepEqual(said.attachments?.map(({ spoke, pod }) => [spoke, pod?.name]), [["pod1", "vm"]]);
+  assert.deepEqual(said.problems ?? [], []);
+  kubelet.kill();
+  Deno.removeSync(`${kubelet.folder}/kubelet.sock`);
+  await until("it says that kubelet is away", async () => {
+    return (await reportOf(api, node))?.problems?.[0]?.reason === "KubeletAbsent";
+  });
+});
+
+Deno.test("ClusterMembership asks kubelet what a pod holds", async () => {
+  using dir = new TempDir();
+  using kubelet = startedKubelet(dir);
+  await using member = new Member(await cluster(), dir);
+  await until("the LAN is known", () => member.membership.lans.read().lans.length === 1);
+  const [lan] = member.membership.lans.read().lans;
+  const pod = { namespace: "default", name: "vm" };
+  const ask = { lan: lan!, spoke: "pod1", attach: "macvtap", pod } as const;
+  await assert.rejects(member.membership.gate.admit(ask), codeIs("DeviceNotHeld"));
+  const devices = [{ resource_name: RESOURCE, device_ids: ["pod1"] }];
+  kubelet.pods = [{ ...pod, containers: [{ name: "c", devices }] }];
+  await member.membership.gate.admit(ask);
+});
+
+Deno.test("joinCluster() says what to do where no API server is named", async () => {
+  using parts = new Parts([]);
+  const { kernel, registry, attachments, taps, drift, log } = parts;
+  const options = { env: () => undefined, kubeletDir: "/nonexistent", cniBinDir: "/nonexistent" };
+  const home = { ...options, env: (name: string) => name === "HOME" ? "/nonexistent" : undefined };
+  await assert.rejects(
+    joinCluster(home, {
+      node: { name: parts.node, netnsDir: kernel.netnsDir },
+      stateDir: "/nonexistent",
+      ...{ kernel, registry, attachments, taps, drift, log },
+      conditions: () => [],
+      problems: () => [],
+    }),
+    /There is no kubeconfig "\/nonexistent\/\.kube\/config"; name one with --kubeconfig/,
+  );
+});
