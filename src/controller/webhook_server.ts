@@ -34,18 +34,13 @@ const CLOSING_MS = 3_000;
  * that exist go on, so that no request ever fails by it.
  */
 export class WebhookServer implements AsyncDisposable {
+  readonly #options: WebhookServerOptions;
   readonly #server: Server;
-  readonly #log: Log;
 
-  private constructor(server: Server, log: Log) {
-    this.#server = server;
-    this.#log = log;
-  }
-
-  /** Resolves when the port is bound; rejects if it can't be. */
-  static async start(options: WebhookServerOptions): Promise<WebhookServer> {
-    const { handler, log, hostname = "0.0.0.0", port, patienceMs = PATIENCE_MS } = options;
-    const server = createServer({
+  constructor(options: WebhookServerOptions) {
+    const { handler, log, patienceMs = PATIENCE_MS } = options;
+    this.#options = options;
+    this.#server = createServer({
       minVersion: "TLSv1.2",
       // The API server asks for it too, so that its requests spread over the replicas.
       ALPNProtocols: ["http/1.1"],
@@ -60,17 +55,23 @@ export class WebhookServer implements AsyncDisposable {
         response.destroy();
       });
     });
-    server.maxConnections = CONNECTIONS_MAX;
-    server.on("tlsClientError", (error) => {
+    this.#server.maxConnections = CONNECTIONS_MAX;
+    this.#server.on("tlsClientError", (error) => {
       log.debug("A TLS handshake with the webhook failed", { error: describe(error) });
     });
-    server.on("clientError", (_error, socket) => socket.destroy());
+    this.#server.on("clientError", (_error, socket) => socket.destroy());
+  }
+
+  /** Resolves when the port is bound; rejects if it can't be. */
+  async listen(): Promise<void> {
+    const { hostname = "0.0.0.0", port, log } = this.#options;
     await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(port, hostname, () => resolve());
+      this.#server.once("error", reject);
+      this.#server.listen(port, hostname, () => resolve());
     });
-    server.on("error", (error) => log.error("The webhook failed", { error: describe(error) }));
-    return new WebhookServer(server, log);
+    this.#server.on("error", (error) => {
+      log.error("The webhook's server failed", { error: describe(error) });
+    });
   }
 
   get port(): number {
@@ -81,10 +82,11 @@ export class WebhookServer implements AsyncDisposable {
   /** Serves with `pair` from now on. Throws if it is none, and then goes on as before. */
   use({ certificate, key }: ServingPair): void {
     this.#server.setSecureContext({ cert: certificate, key });
-    this.#log.info("The webhook has a new certificate");
+    this.#options.log.info("The webhook has a new certificate");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#server.listening) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());
     this.#server.closeIdleConnections();

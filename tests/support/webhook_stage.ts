@@ -1,0 +1,76 @@
+/** A webhook with its certificate, and those who call it. */
+
+import { decodeBase64, readSecret } from "../../src/controller/cert_facts.ts";
+import type { CertificateTiming } from "../../src/controller/cert_plan.ts";
+import type { KubeApi } from "../../src/kube/kube_api.ts";
+import { SECRETS, VALIDATING_WEBHOOK_CONFIGURATIONS } from "../../src/kube/resources.ts";
+
+export const SECRET_KEY = { namespace: "k8slan-system", name: "k8slan-webhook-cert" };
+export const CONFIGURATION_KEY = { name: "k8slan-webhook" };
+export const LOOPBACK_NAMES = ["DNS:localhost", "IP Address:127.0.0.1"];
+
+/** A new certificate about each second and a new authority about each three, good for a minute. */
+export const HASTY: CertificateTiming = {
+  authorityMs: 60_000,
+  authorityRenewMs: 57_000,
+  servingMs: 60_000,
+  servingRenewMs: 58_000,
+  settleMs: 1_000,
+  backdateMs: 3_600_000,
+};
+
+/** The Secret as the manifest makes it: empty. */
+export async function makeSecret(api: KubeApi): Promise<void> {
+  await api.create(SECRETS, { metadata: SECRET_KEY, type: "Opaque" });
+}
+
+/** The webhook's configuration, for a webhook on this machine. */
+export async function makeConfiguration(api: KubeApi, url: string): Promise<void> {
+  await api.create(VALIDATING_WEBHOOK_CONFIGURATIONS, {
+    metadata: CONFIGURATION_KEY,
+    webhooks: [{
+      name: "lans.lan.k8slan.io",
+      admissionReviewVersions: ["v1"],
+      sideEffects: "None",
+      failurePolicy: "Ignore",
+      matchPolicy: "Equivalent",
+      timeoutSeconds: 3,
+      clientConfig: { url },
+      rules: [{
+        ...{ apiGroups: ["lan.k8slan.io"], apiVersions: ["v1beta1"], resources: ["lans"] },
+        ...{ scope: "Namespaced", operations: ["CREATE", "UPDATE"] },
+      }],
+      matchConditions: [{
+        name: "spec-changes",
+        expression: "!has(object.metadata.deletionTimestamp) && " +
+          "(request.operation == 'CREATE' || object.spec != oldObject.spec)",
+      }],
+    }],
+  });
+}
+
+/** Whom API servers trust. */
+export async function publishedBundle(api: KubeApi): Promise<string> {
+  const configuration = await api.get(VALIDATING_WEBHOOK_CONFIGURATIONS, CONFIGURATION_KEY);
+  return decodeBase64(configuration?.webhooks?.[0]?.clientConfig.caBundle);
+}
+
+/** The certificate that is to be served. */
+export async function storedCertificate(api: KubeApi): Promise<string | undefined> {
+  const secret = await api.get(SECRETS, SECRET_KEY);
+  return secret === undefined ? undefined : readSecret(secret).serving?.pair.certificate;
+}
+
+/** The body of a review of a LAN's creation. */
+export function reviewOf(object: unknown): string {
+  return JSON.stringify({
+    apiVersion: "admission.k8s.io/v1",
+    kind: "AdmissionReview",
+    request: {
+      uid: "u",
+      operation: "CREATE",
+      resource: { group: "lan.k8slan.io", version: "v1beta1", resource: "lans" },
+      object,
+    },
+  });
+}
