@@ -15,11 +15,13 @@ import {
   MTU_MAX,
   MTU_MIN,
   NETNS_DIR_NAME,
+  SYSTEM_NAMESPACE,
 } from "../api/names.ts";
 import { version } from "../version.ts";
 import type { AgentCommandOptions } from "./agent.ts";
 import type { AttachOptions } from "./attach.ts";
 import type { Shell } from "./completion.ts";
+import type { ControllerCommandOptions } from "./controller.ts";
 import type { DetachOptions } from "./detach.ts";
 import { ExitCode } from "./exit_code.ts";
 import type { CliHost } from "./host.ts";
@@ -102,10 +104,24 @@ export function buildProgram(host: CliHost): Program {
       new Option("--tap-owner <uid:gid>", "owner of /dev/tapN")
         .argParser(tapOwner).default({ uid: 107, gid: 107 }, "107:107, QEMU's"),
     )
-    .addOption(
-      new Option("--log-level <level>", "least severe records to log")
-        .choices(["debug", "info", "warn", "error"]).default("info"),
-    );
+    .addOption(logLevelOption());
+
+  add<ControllerCommandOptions>(
+    "controller",
+    "Serve a cluster: LANs get their status and their network attachment definitions.",
+    ["k8slan controller --kubeconfig ~/.kube/config --log-level debug"],
+    async (options) => await (await import("./controller.ts")).controller(options, host),
+  )
+    .option("--kubeconfig <file>", "API server to use (default: as kubectl; in a pod, its own)")
+    .option("--namespace <name>", "namespace of the controller itself", SYSTEM_NAMESPACE)
+    .addOption(portOption("--webhook-port", "port of the webhook, for the API server", 9443))
+    .addOption(portOption("--health-port", "port for probes: /healthz, /readyz", 8081))
+    .addOption(portOption("--metrics-port", "port for Prometheus: /metrics", 8080))
+    .option(
+      "--webhook-certificate-dir <dir>",
+      "tls.crt and tls.key that others renew (default: its own, in a Secret)",
+    )
+    .addOption(logLevelOption());
 
   add<PlanOptions>(
     "plan",
@@ -234,6 +250,15 @@ function speakThrough(host: CliHost, command: Command, root: Command): void {
 function filesOption(): Option {
   return new Option("-f, --file <file...>", "LAN files, folders of them, or - for standard input")
     .makeOptionMandatory();
+}
+
+function logLevelOption(): Option {
+  return new Option("--log-level <level>", "least severe records to log")
+    .choices(["debug", "info", "warn", "error"]).default("info");
+}
+
+function portOption(name: string, what: string, port: number): Option {
+  return new Option(`${name} <number>`, what).argParser(wholeNumber(0, 65_535)).default(port);
 }
 
 function outputOption(first: string, ...others: string[]): Option {
