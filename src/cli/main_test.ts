@@ -2,7 +2,17 @@ import { deepEqual, equal, match } from "node:assert/strict";
 import { cliRun } from "../../tests/support/cli_run.ts";
 
 const COMMANDS = [
-  ...["agent", "controller", "plan", "validate", "status", "attach", "detach", "version", "completion"],
+  ...[
+    "agent",
+    "controller",
+    "plan",
+    "validate",
+    "status",
+    "attach",
+    "detach",
+    "version",
+    "completion",
+  ],
 ];
 
 for (const command of COMMANDS) {
