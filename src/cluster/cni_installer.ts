@@ -29,9 +29,9 @@ const CHECK_MS = 60_000;
 const BACKOFF: Backoff = { firstMs: 1_000, mostMs: 60_000 };
 const MODE = 0o755;
 
-/** The executable to install; undefined when this program runs from its sources. */
-export function installSource(): string | undefined {
-  return Deno.env.get("K8SLAN_EXECUTABLE") ?? (Deno.build.standalone ? Deno.execPath() : undefined);
+/** The executable to install, by an environment variable; undefined when run from the sources. */
+export function installSource(env: (name: string) => string | undefined): string | undefined {
+  return env("K8SLAN_EXECUTABLE") ?? (Deno.build.standalone ? Deno.execPath() : undefined);
 }
 
 /**
