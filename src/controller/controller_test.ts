@@ -154,7 +154,6 @@ Deno.test("Controller repairs what others changed or deleted", async () => {
     { spec: { config: "{}" } },
     { metadata: { annotations: { [RESOURCE_NAME_ANNOTATION]: "other/thing" } } },
     { metadata: { annotations: null } },
-    { metadata: { labels: { [MANAGED_BY_LABEL]: null } } },
   ];
   const before = await stage.network("default/a1");
   for (const body of changes) {
@@ -213,6 +212,14 @@ Deno.test("Controller leaves others' network attachment definitions alone and na
   for (const name of ["a1", "a2"]) {
     await stage.api.delete(NETWORK_ATTACHMENT_DEFINITIONS, { namespace: "default", name });
   }
+  await stage.says("a", "Ready", "True/Ready");
+  // Without its label it is not the controller's any more.
+  const key = { namespace: "default", name: "a1-veth" };
+  const body = { metadata: { labels: { [MANAGED_BY_LABEL]: null } }, spec: { config } };
+  await stage.api.patch(NETWORK_ATTACHMENT_DEFINITIONS, key, { type: "merge", body });
+  await stage.says("a", "NetworksReady", "False/NameTaken");
+  equal((await stage.network("default/a1-veth"))?.spec?.config, config);
+  await stage.api.delete(NETWORK_ATTACHMENT_DEFINITIONS, key);
   await stage.says("a", "Ready", "True/Ready");
   await stage.delete("a");
   await stage.isGone("a");

@@ -1,6 +1,5 @@
 import { deepEqual } from "node:assert/strict";
 import { seedLan } from "../../tests/support/lan_fixture.ts";
-import { LAN_UID_LABEL } from "../api/names.ts";
 import { keyOf, keyText } from "../kube/objects.ts";
 import type { NetworkAttachmentDefinition } from "../kube/resources.ts";
 import { diffNetworks } from "./network_diff.ts";
@@ -23,7 +22,7 @@ function made(wanted: WantedNetwork, config = wanted.config): NetworkAttachmentD
 
 function named(name: string, lanUid: string | undefined): NetworkAttachmentDefinition {
   const object = made({ namespace: "red", name, lanUid: lanUid ?? "", config: "{}" });
-  const labels = lanUid === undefined ? {} : { [LAN_UID_LABEL]: lanUid };
+  const labels = lanUid === undefined ? {} : object.metadata.labels ?? {};
   return { ...object, metadata: { ...object.metadata, labels } };
 }
 

@@ -67,16 +67,21 @@ export function networkMeta({ namespace, name, lanUid, resource }: WantedNetwork
 
 /** What others added to it, labels for instance, doesn't matter. */
 export function isAsWanted(
-  { metadata: { labels = {}, annotations = {} }, spec }: NetworkAttachmentDefinition,
+  found: NetworkAttachmentDefinition,
   { lanUid, config, resource }: WantedNetwork,
 ): boolean {
-  return spec?.config === config && labels[MANAGED_BY_LABEL] === MANAGED_BY &&
-    labels[LAN_UID_LABEL] === lanUid && annotations[RESOURCE_NAME_ANNOTATION] === resource;
+  const { metadata: { annotations = {} }, spec } = found;
+  return spec?.config === config && lanUidOf(found) === lanUid &&
+    annotations[RESOURCE_NAME_ANNOTATION] === resource;
 }
 
-/** UID of the LAN that an object belongs to; undefined for what the controller did not make. */
+/**
+ * UID of the LAN that an object belongs to. Undefined for what the controller did not make, or what
+ * somebody took from it by removing a label: only what bears both may it change.
+ */
 export function lanUidOf({ metadata }: NetworkAttachmentDefinition): string | undefined {
-  return metadata.labels?.[LAN_UID_LABEL];
+  const { labels = {} } = metadata;
+  return labels[MANAGED_BY_LABEL] === MANAGED_BY ? labels[LAN_UID_LABEL] : undefined;
 }
 
 type Network = Omit<WantedNetwork, "namespace">;

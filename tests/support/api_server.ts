@@ -94,9 +94,9 @@ export class ApiServer implements AsyncDisposable {
     await this.#pki.issue(user, { user, groups });
   }
 
-  /** The kubeconfig of the administrator. */
-  async kubeconfig(): Promise<string> {
-    return await this.#pki.kubeconfig("admin", this.url);
+  /** The kubeconfig of the administrator, or of whom `issue()` made a certificate for. */
+  async kubeconfig(name = "admin"): Promise<string> {
+    return await this.#pki.kubeconfig(name, this.url);
   }
 
   async ready(): Promise<void> {
