@@ -1,5 +1,6 @@
 /** The webhook's certificate in a Secret of ours, followed by every replica. */
 
+import { describe } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { KubeApi } from "../kube/kube_api.ts";
 import type { KubeObject, ObjectKey } from "../kube/objects.ts";
@@ -12,7 +13,6 @@ import {
 } from "../kube/resources.ts";
 import { Store } from "../kube/store.ts";
 import { watchResource } from "../kube/watcher.ts";
-import { describe, K8slanError } from "../base/errors.ts";
 import { type CertificateFacts, decodeBase64, readSecret, type Validity } from "./cert_facts.ts";
 import {
   type CertificateSource,
@@ -145,19 +145,7 @@ export class CertificateSecret implements CertificateSource {
       this.#options.log.warn(this.#trouble);
     }
     const serving = this.#facts?.serving;
-    if (serving !== undefined) this.#offer(serving);
+    if (serving !== undefined) this.#pair.offer(serving);
     this.onChange();
-  }
-
-  #offer(serving: NonNullable<CertificateFacts["serving"]>): void {
-    try {
-      this.#pair.offer(serving);
-    } catch (error) {
-      const trouble = new K8slanError("BadCertificate", "The certificate can't be served", {
-        cause: error,
-      });
-      this.#trouble = describe(trouble);
-      this.#options.log.error(this.#trouble);
-    }
   }
 }

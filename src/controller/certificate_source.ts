@@ -13,7 +13,7 @@ export interface CertificateSource {
   readonly authority: Validity | undefined;
 }
 
-/** Serves with `pair` from now on; throws if it can't. */
+/** Serves with `pair` from now on. */
 export type UsePair = (pair: ServingPair) => void;
 
 /** What is wrong with a certificate by the clock. `what` begins a sentence. */
@@ -27,7 +27,7 @@ export function validityProblem(
   return undefined;
 }
 
-/** Hands on each pair once, newest first come. */
+/** Hands on each pair once. */
 export class PairChange {
   readonly #use: UsePair;
   #served: ServingFacts | undefined;
@@ -41,7 +41,7 @@ export class PairChange {
     return this.#served;
   }
 
-  /** Whether `facts` is served now. Throws if the server can't serve it. */
+  /** Has `facts` served from now on. */
   offer(facts: ServingFacts): void {
     if (facts.pair.certificate !== this.#served?.pair.certificate) this.#use(facts.pair);
     this.#served = facts;

@@ -79,7 +79,10 @@ export class WebhookServer implements AsyncDisposable {
     return typeof address === "object" && address !== null ? address.port : 0;
   }
 
-  /** Serves with `pair` from now on. Throws if it is none, and then goes on as before. */
+  /**
+   * Serves with `pair` from now on. It must be one that `readServing()` found good: whatever it is,
+   * it is taken, and looked at when somebody connects.
+   */
   use({ certificate, key }: ServingPair): void {
     this.#server.setSecureContext({ cert: certificate, key });
     this.#options.log.info("The webhook has a new certificate");

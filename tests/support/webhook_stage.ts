@@ -25,14 +25,18 @@ export async function makeSecret(api: KubeApi): Promise<void> {
 }
 
 /** The webhook's configuration, for a webhook on this machine. */
-export async function makeConfiguration(api: KubeApi, url: string): Promise<void> {
+export async function makeConfiguration(
+  api: KubeApi,
+  url: string,
+  failurePolicy: "Fail" | "Ignore" = "Ignore",
+): Promise<void> {
   await api.create(VALIDATING_WEBHOOK_CONFIGURATIONS, {
     metadata: CONFIGURATION_KEY,
     webhooks: [{
       name: "lans.lan.k8slan.io",
       admissionReviewVersions: ["v1"],
       sideEffects: "None",
-      failurePolicy: "Ignore",
+      failurePolicy,
       matchPolicy: "Equivalent",
       timeoutSeconds: 3,
       clientConfig: { url },
