@@ -116,6 +116,10 @@ function brokenRule(file: string, specifier: string, kind: Import["kind"]): stri
   if (layer === undefined) return `folder "${own}" has no row in scripts/layers.ts`;
   if (specifier.startsWith("node:")) return undefined;
   if (!specifier.startsWith(".")) {
+    // Of a package in CommonJS the bundler makes a module that has a default export and no names.
+    if (kind === "dynamic") {
+      return "a module of ours imports a package, and is imported dynamically";
+    }
     if (layer.packages?.includes(specifier)) return undefined;
     return `"${own}" may import these packages: ${list(layer.packages)}`;
   }

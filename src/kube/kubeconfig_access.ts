@@ -13,7 +13,7 @@ export async function kubeconfigAccess(
   paths: readonly string[],
   context?: string,
 ): Promise<KubeAccess> {
-  const { parse } = await import("yaml");
+  const { parseYaml } = await import("./yaml_text.ts");
   const files: { path: string; content: unknown }[] = [];
   for (const path of paths) {
     const text = await Deno.readTextFile(path).catch((error) => {
@@ -22,7 +22,7 @@ export async function kubeconfigAccess(
     });
     if (text === undefined) continue;
     try {
-      files.push({ path, content: parse(text) });
+      files.push({ path, content: parseYaml(text) });
     } catch (error) {
       throw bad(`The kubeconfig "${path}" is no YAML`, error);
     }
