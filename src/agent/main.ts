@@ -14,10 +14,12 @@ import { requireSharedMounts } from "../sys/mount_propagation.ts";
 import { watchKernelEvents } from "../sys/netlink_events.ts";
 import { version } from "../version.ts";
 import { lockAgent } from "./agent_lock.ts";
+import { serveHealth } from "./agent_health.ts";
 import { AgentHandler } from "./agent_handler.ts";
 import { AttachService } from "./attach_service.ts";
 import { AttachmentRecords } from "./attachment_records.ts";
 import { Attachments } from "./attachments.ts";
+import { CountedHandler } from "./counted_handler.ts";
 import { DeleteReplay } from "./delete_replay.ts";
 import { DriftWatch } from "./drift_watch.ts";
 import { LanBuilder } from "./lan_builder.ts";
@@ -90,10 +92,11 @@ export async function agentMain(
   }, log);
   let lanProblems: readonly Condition[] = [];
   const problems = () => [...lanProblems, ...membership.problems()];
-  using membership = await join(options, {
+  const parts: AgentParts = {
     ...{ node: facts, stateDir, kernel, registry, attachments, taps, drift, problems, log },
     conditions: (lanId) => reconciler.conditions(lanId),
-  });
+  };
+  using membership = await join(options, parts);
   const { lans, gate } = membership;
   const queue = new ReconcileQueue((lanId) => reconciler.reconcile(lanId), log);
   const service = new AttachService({
@@ -124,10 +127,11 @@ export async function agentMain(
   const replay = new DeleteReplay(`${runDir}/${DELETE_QUEUE_DIR_NAME}`, service, log);
   await replay.run();
 
-  const handler = new AgentHandler({
-    ...{ node, kernel, builder, registry, attachments, service, reconciler, log },
-    problems,
-  });
+  const handler = new CountedHandler(
+    new AgentHandler({
+      ...{ node, kernel, builder, registry, attachments, service, reconciler, problems, log },
+    }),
+  );
   const server = new SocketServer(`${runDir}/${AGENT_SOCKET_NAME}`, handler, log);
   // Those that nothing is attached to as well: something may be left of them.
   const lanIds = () => new Set([...attachments.lanIds(), ...registry.ids()]);
@@ -151,6 +155,7 @@ export async function agentMain(
       drift.run(events),
       lans.watch(readLans, signal),
       membership.run(signal),
+      serveHealth(options.healthPort ?? 0, parts, membership, handler, signal),
     ]);
   } finally {
     for (const timer of timers) clearInterval(timer);

@@ -2,6 +2,7 @@
 
 import type { Condition } from "../api/agent_protocol.ts";
 import type { Log } from "../base/log.ts";
+import type { Metric } from "../base/metrics_text.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { NodeFacts } from "../plan/lan_plan.ts";
 import type { AttachGate } from "./attach_gate.ts";
@@ -32,6 +33,9 @@ export interface Membership extends Disposable {
   readonly gate?: AttachGate;
   /** What is wrong with no LAN in particular, besides what `lans` says. */
   problems(): readonly Condition[];
+  /** What new pods would miss, by name: why it is not there yet, undefined if it is. */
+  readonly checks: Readonly<Record<string, () => string | undefined>>;
+  metrics(): readonly Metric[];
   /** The registry has taken in what `lans` says now. */
   lansChanged(): void;
   /** Attachments, conditions or problems have become others. */
@@ -49,6 +53,8 @@ export function standalone(lans: LanSource): Membership {
   return {
     lans,
     problems: () => [],
+    checks: {},
+    metrics: () => [],
     lansChanged: () => {},
     changed: () => {},
     suspect: () => false,

@@ -68,6 +68,16 @@ export class ClusterLans implements LanSource {
     this.#contact = new ServerContact(options.log, () => this.#changed());
   }
 
+  /** Whether LANs are known, be it from before. */
+  get isKnown(): boolean {
+    return this.#isKnown;
+  }
+
+  /** Whether the API server answers as it should, as far as is known. */
+  get isServerThere(): boolean {
+    return this.#contact.problem === undefined;
+  }
+
   read(): LansReading {
     const { lans, problems } = this.#lans.reading();
     const { problem } = this.#contact;

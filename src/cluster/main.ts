@@ -12,6 +12,8 @@ import type { KubeApi } from "../kube/kube_api.ts";
 import { version } from "../version.ts";
 import { ClusterCache } from "./cluster_cache.ts";
 import { ClusterLans } from "./cluster_lans.ts";
+import { clusterMetrics } from "./cluster_metrics.ts";
+import { CniInstaller, installSource } from "./cni_installer.ts";
 import { deviceOffers } from "./device_offers.ts";
 import { deviceProblems } from "./device_problems.ts";
 import { Holders } from "./holders.ts";
@@ -69,10 +71,12 @@ export class ClusterMembership implements Membership {
   readonly #survey: UnderlaySurvey;
   readonly #orphans: OrphanWatch;
   readonly #reporter: NodeReporter;
+  /** None: this program runs from its sources. */
+  readonly #installer: CniInstaller | undefined;
 
   constructor(
     api: KubeApi & Disposable,
-    { kubeletDir }: Pick<ClusterOptions, "kubeletDir">,
+    { kubeletDir, cniBinDir, env }: ClusterOptions,
     parts: AgentParts,
   ) {
     const { node, stateDir, kernel, registry, attachments, taps, drift, log } = parts;
@@ -104,6 +108,11 @@ export class ClusterMembership implements Membership {
           problems: parts.problems,
         }),
     });
+    const source = installSource(env);
+    this.#installer = source === undefined ? undefined : new CniInstaller({
+      ...{ source, binDir: cniBinDir, changed, log },
+      stampFile: `${stateDir}/plugin.json`,
+    });
     this.lans = new ClusterLans({
       ...{ api, node: node.name, holders: this.#holders, log },
       cache: new ClusterCache(`${stateDir}/cluster.json`, log),
@@ -116,8 +125,25 @@ export class ClusterMembership implements Membership {
   problems() {
     return [
       ...deviceProblems(this.#devices.state(), this.#devicesFolder),
+      // To leave another project's plugin alone is right.
+      ...this.#installer?.problems.filter(({ reason }) => reason !== "AliasTaken") ?? [],
       ...this.#orphans.problems(),
     ];
+  }
+
+  readonly checks = {
+    lans: () => this.lans.isKnown ? undefined : "no LAN is known before the API server answers",
+    kubelet: () => {
+      const { present, problem } = this.#devices.state().kubelet;
+      return present ? problem : `no kubelet listens in "${this.#devicesFolder}"`;
+    },
+    plugin: () => this.#installer?.isInstalled === false ? "it is not installed" : undefined,
+  };
+
+  metrics() {
+    const { isServerThere } = this.lans;
+    const sources = { devices: this.#devices, reporter: this.#reporter, isServerThere };
+    return clusterMetrics({ ...sources, installer: this.#installer });
   }
 
   lansChanged(): void {
@@ -142,6 +168,7 @@ export class ClusterMembership implements Membership {
       this.#devices.run(signal),
       this.#orphans.run(signal),
       this.#reporter.run(signal),
+      this.#installer?.run(signal),
     ]);
   }
 

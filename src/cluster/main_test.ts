@@ -23,7 +23,7 @@ class Member implements AsyncDisposable {
   constructor(api: FakeKubeApi, dir: TempDir) {
     const { kernel, registry, attachments, taps, drift, reconciler, log } = this.parts;
     const client = Object.assign(api, { [Symbol.dispose]: () => {} });
-    this.membership = new ClusterMembership(client, { kubeletDir: dir.path }, {
+    this.membership = new ClusterMembership(client, options(dir), {
       node: { name: this.parts.node, netnsDir: kernel.netnsDir },
       stateDir: dir.path,
       ...{ kernel, registry, attachments, taps, drift, log },
@@ -50,6 +50,10 @@ class Member implements AsyncDisposable {
     this.membership[Symbol.dispose]();
     this.parts[Symbol.dispose]();
   }
+}
+
+function options({ path }: TempDir) {
+  return { kubeletDir: path, cniBinDir: `${path}/bin`, env: () => undefined };
 }
 
 function startedKubelet(dir: TempDir): FakeKubelet {
@@ -176,4 +180,19 @@ Deno.test("joinCluster() says what to do where no API server is named", async ()
     }),
     /There is no kubeconfig "\/nonexistent\/\.kube\/config"; name one with --kubeconfig/,
   );
+});
+
+Deno.test("ClusterMembership is ready for pods once LANs and kubelet are known", async () => {
+  using dir = new TempDir();
+  const kubelet = new FakeKubelet(dir.path);
+  await using member = new Member(await cluster(), dir);
+  const { checks } = member.membership;
+  assert.match(checks.lans() ?? "", /before the API server answers/);
+  assert.match(checks.kubelet() ?? "", /^no kubelet listens in /);
+  assert.equal(checks.plugin(), undefined);
+  kubelet.start();
+  using _ = kubelet;
+  await until("all is there", () => checks.lans() === undefined && checks.kubelet() === undefined);
+  const up = member.membership.metrics().find(({ name }) => name === "k8slan_agent_kubelet_up");
+  assert.equal(up?.samples[0]?.value, 1);
 });
