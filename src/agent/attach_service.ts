@@ -165,7 +165,10 @@ export class AttachService {
     const { kernel } = this.#deps;
     const identity = kernel.netnsIdentity(path);
     if (identity === undefined) {
-      throw new K8slanError("NetnsNotFound", `"${path}" is not a network namespace`);
+      throw new K8slanError(
+        "NetnsNotFound",
+        `"${path}" is not a network namespace as this agent sees it; if it is one on the node, mount its folder into the agent's pod with mountPropagation: HostToContainer`,
+      );
     }
     if (kernel.isHostNetns(path)) {
       throw new K8slanError(

@@ -11,15 +11,18 @@ export function requireSharedMounts(directory: string): void {
   if (isSeenByOthers(here, readInitialMounts(), Deno.realPathSync(directory))) return;
   throw new K8slanError(
     "PrivateMounts",
-    `Mounts below "${directory}" would be private to this process, and every LAN would vanish when it ends; start the agent in the machine's own mount namespace (systemd: PrivateMounts=no) or make the directory's mount shared`,
+    `Mounts below "${directory}" would be private to this process, and every LAN would vanish when it ends; start the agent in the machine's own mount namespace (systemd: PrivateMounts=no), make the directory's mount shared, or, in a pod, mount it with mountPropagation: Bidirectional`,
   );
 }
 
 /**
- * Empty when it is hidden. Not /proc/1/ns/mnt: reading that takes every capability the first process
- * has, and a sandbox's root lacks some.
+ * Mountinfo of the first process. Empty when it is hidden, or when the first process is this one,
+ * `pid`: in a container of its own, what it has in common with itself proves nothing. Not
+ * /proc/1/ns/mnt: reading that takes every capability the first process has, and a sandbox's root
+ * lacks some.
  */
-function readInitialMounts(): string {
+export function readInitialMounts(pid: number = Deno.pid): string {
+  if (pid === 1) return "";
   try {
     return Deno.readTextFileSync("/proc/1/mountinfo");
   } catch {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isSeenByOthers } from "./mount_propagation.ts";
+import { isSeenByOthers, readInitialMounts } from "./mount_propagation.ts";
 
 const MOUNTS = [
   "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/vda rw",
@@ -36,4 +36,8 @@ Deno.test("isSeenByOthers() takes a private mount that the first process has too
     isSeenByOthers(MOUNTS, "99 23 0:6 / /run/k8slan rw - tmpfs tmpfs rw\n", "/run/k8slan"),
     false,
   );
+});
+
+Deno.test("readInitialMounts() gives nothing to the first process itself, as in a container", () => {
+  assert.equal(readInitialMounts(1), "");
 });

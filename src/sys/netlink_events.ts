@@ -1,6 +1,7 @@
 /** Link and address events of this namespace and of every namespace that has an id here. */
 
-import { EAGAIN, ENOBUFS } from "../base/errno.ts";
+import { EAGAIN, ENOBUFS, EPERM } from "../base/errno.ts";
+import { K8slanError } from "../base/errors.ts";
 import { RTNLGRP_IPV6_IFADDR, RTNLGRP_LINK } from "../netlink/wire/constants.ts";
 import { decodeMessages, type Message } from "../netlink/wire/message.ts";
 import { Fd } from "./fd.ts";
@@ -53,12 +54,26 @@ export function watchKernelEvents(signal: AbortSignal): AsyncGenerator<EventBatc
   address[0] = AF_NETLINK;
   unwrap(libc().bind(socket.number, address, address.length), "bind an event socket");
   setOption(socket, SOL_SOCKET, SO_RCVBUFFORCE, Int32Array.of(RECEIVE_BUFFER_BYTES));
-  setOption(socket, SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, Int32Array.of(1));
+  listenToAllNamespaces(socket);
   for (const group of [RTNLGRP_LINK, RTNLGRP_IPV6_IFADDR]) {
     setOption(socket, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, Int32Array.of(group));
   }
   const waker = new Fd(unwrap(libc().eventfd(0, EFD_CLOEXEC), "make an eventfd"));
   return receiveBatches(socket, waker, signal);
+}
+
+function listenToAllNamespaces(socket: Fd): void {
+  try {
+    setOption(socket, SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, Int32Array.of(1));
+  } catch (cause) {
+    if (!(cause instanceof SyscallError) || cause.errno !== EPERM) throw cause;
+    throw new K8slanError(
+      "MissingCapability",
+      "Cannot hear of changes in other network namespaces: the capability CAP_NET_BROADCAST is " +
+        "missing; grant it to the agent",
+      { cause },
+    );
+  }
 }
 
 async function* receiveBatches(socket: Fd, waker: Fd, signal: AbortSignal) {
