@@ -1,6 +1,6 @@
 /** What has to be done about the webhook's certificate, and when: pure. */
 
-import type { Authority, CertificateFacts } from "./cert_facts.ts";
+import type { Authority, CertificateFacts, Validity } from "./cert_facts.ts";
 
 /** All in milliseconds. */
 export interface CertificateTiming {
@@ -19,7 +19,7 @@ export interface CertificateTiming {
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
 
-/** Whatever the timing says, what was made just now is not yet due; certificates know no fractions. */
+/** Whatever the timing says, what was made just now is not yet due: nothing is made in a hurry. */
 const JUST_MADE_MS = 2_000;
 
 export const CERTIFICATE_TIMING: CertificateTiming = {
@@ -62,20 +62,17 @@ export function nextCertificateStep(
   now: number,
 ): CertificateStep | undefined {
   const { signer, serving } = facts;
-  const authorityRenewMs = Math.min(timing.authorityRenewMs, timing.authorityMs - JUST_MADE_MS);
-  const servingRenewMs = Math.min(timing.servingRenewMs, timing.servingMs - JUST_MADE_MS);
-  if (signer === undefined || !lasts(signer, authorityRenewMs, now)) {
+  if (signer === undefined || isDue(signer, timing.authorityRenewMs, timing, now)) {
     return "make-authority";
   }
   if (facts.bundle !== tidyBundle(facts.authorities, now)) return "tidy-bundle";
   if (published.some((bundle) => bundle !== facts.bundle)) return "publish-bundle";
-  const isServable = serving?.signer !== undefined && lasts(serving, 0, now) &&
-    isFor(serving.names, names);
+  const isServable = serving?.signer !== undefined && isValid(serving, now) &&
+    names.every((name) => serving.names.includes(name));
   if (!isServable) return "make-serving";
-  const isDue = serving.signer?.pem !== signer.pem ||
-    !lasts(serving, servingRenewMs, now);
-  const madeAt = signer.notBefore + timing.backdateMs;
-  return isDue && now - madeAt >= timing.settleMs ? "make-serving" : undefined;
+  const isOld = serving.signer?.pem !== signer.pem ||
+    isDue(serving, timing.servingRenewMs, timing, now);
+  return isOld && now - madeAt(signer, timing) >= timing.settleMs ? "make-serving" : undefined;
 }
 
 /** The authorities that are not over, in the order given. */
@@ -83,14 +80,22 @@ export function tidyBundle(authorities: readonly Authority[], now: number): stri
   return authorities.filter(({ notAfter }) => now < notAfter).map(({ pem }) => pem).join("");
 }
 
-function lasts(
-  { notBefore, notAfter }: { readonly notBefore: number; readonly notAfter: number },
-  ms: number,
-  now: number,
-): boolean {
-  return notBefore <= now && now < notAfter - ms;
+function madeAt({ notBefore }: Validity, { backdateMs }: CertificateTiming): number {
+  return notBefore + backdateMs;
 }
 
-function isFor(names: readonly string[], wanted: readonly string[]): boolean {
-  return wanted.every((name) => names.includes(name));
+function isValid({ notBefore, notAfter }: Validity, now: number): boolean {
+  return notBefore <= now && now < notAfter;
+}
+
+/** Whether it ends in less than `renewMs`, unless it was made for no longer than that. */
+function isDue(
+  validity: Validity,
+  renewMs: number,
+  timing: CertificateTiming,
+  now: number,
+): boolean {
+  const life = validity.notAfter - madeAt(validity, timing);
+  return !isValid(validity, now) ||
+    now >= validity.notAfter - Math.min(renewMs, life - JUST_MADE_MS);
 }

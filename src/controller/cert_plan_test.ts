@@ -116,5 +116,12 @@ Deno.test("nextCertificateStep() publishes nothing where there is no configurati
 
 Deno.test("nextCertificateStep() ends whatever the timing is", () => {
   const timing = { ...CERTIFICATE_TIMING, authorityRenewMs: 1e15, servingRenewMs: 1e15 };
-  assert.equal(nextCertificateStep(view(authority("a", 0)), timing, NOW), undefined);
+  const fresh = authority("a", 0);
+  assert.equal(nextCertificateStep(view(fresh), timing, NOW), undefined);
+  // What ends with its authority ends sooner than it should, and still isn't made again and again.
+  const short = { ...serving(fresh, 0), notAfter: NOW + 10_000 };
+  const shortView = view(fresh, { serving: short });
+  const settled = { ...CERTIFICATE_TIMING, settleMs: 0 };
+  assert.equal(nextCertificateStep(shortView, settled, NOW + 1_000), undefined);
+  assert.equal(nextCertificateStep(shortView, settled, NOW + 3_000), "make-serving");
 });

@@ -9,7 +9,7 @@ export const SECRET_KEY = { namespace: "k8slan-system", name: "k8slan-webhook-ce
 export const CONFIGURATION_KEY = { name: "k8slan-webhook" };
 export const LOOPBACK_NAMES = ["DNS:localhost", "IP Address:127.0.0.1"];
 
-/** A new certificate about each second and a new authority about each three, good for a minute. */
+/** A new certificate every other second and a new authority each third, good for a minute. */
 export const HASTY: CertificateTiming = {
   authorityMs: 60_000,
   authorityRenewMs: 57_000,
