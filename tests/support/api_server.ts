@@ -126,6 +126,7 @@ export class ApiServer implements AsyncDisposable {
       `--service-account-key-file=${serviceAccounts}`,
       `--service-account-signing-key-file=${serviceAccounts}`,
       "--authorization-mode=RBAC",
+      "--allow-privileged",
       // Neither makes a service account for each namespace: there is no controller manager.
       "--disable-admission-plugins=ServiceAccount",
     ]);
