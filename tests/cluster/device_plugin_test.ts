@@ -1,16 +1,19 @@
 import assert from "node:assert/strict";
+import { parseCniArgs } from "../../src/api/cni_args.ts";
+import { Holders } from "../../src/cluster/holders.ts";
+import { isInformed } from "../../src/cluster/orphan_watch.ts";
+import { PodGate } from "../../src/cluster/pod_gate.ts";
 import { DevicePluginManager } from "../../src/deviceplugin/device_plugin_manager.ts";
-import { PodResources } from "../../src/deviceplugin/pod_resources.ts";
-import { startCluster, type TestCluster } from "../support/cluster.ts";
-import type { ClusterNode } from "../support/cluster_node.ts";
+import { startCluster } from "../support/cluster.ts";
 import { devicesOf, manyResources, POD1 } from "../support/device_plugin_setting.ts";
 import type { ResourceCount } from "../support/fake_kubelet.ts";
-import { KUBELET_CONTRACT, type KubeletWorld } from "../support/kubelet_contract.ts";
+import { KUBELET_CONTRACT } from "../support/kubelet_contract.ts";
+import { seedLan } from "../support/lan_fixture.ts";
 import { LogRecorder } from "../support/log_recorder.ts";
 import { rootTest } from "../support/netns_lab.ts";
+import { NodeSetting } from "../support/node_setting.ts";
 import { until } from "../support/until.ts";
 
-const KUBELET = "/var/lib/kubelet";
 /** Any device file that every machine has and containers do not. */
 const DEVICE = "/dev/net/tun";
 
@@ -27,71 +30,6 @@ rootTest("DevicePluginManager with a real kubelet", async (t) => {
   }
 });
 
-/** A node as the device plugin sees it, and as the API server does. */
-class NodeSetting implements KubeletWorld {
-  readonly cluster: TestCluster;
-  readonly node: ClusterNode;
-  readonly folder: string;
-  readonly podResourcesSocket: string;
-  readonly resources: PodResources;
-
-  static async of(cluster: TestCluster, node: ClusterNode): Promise<NodeSetting> {
-    return new NodeSetting(cluster, node, await node.path(KUBELET));
-  }
-
-  constructor(cluster: TestCluster, node: ClusterNode, dir: string) {
-    this.cluster = cluster;
-    this.node = node;
-    this.folder = `${dir}/device-plugins`;
-    this.podResourcesSocket = `${dir}/pod-resources/kubelet.sock`;
-    this.resources = new PodResources(this.podResourcesSocket);
-  }
-
-  async restart(): Promise<void> {
-    await this.node.kubelet.restart("SIGKILL");
-  }
-
-  async count(resource: string): Promise<ResourceCount | undefined> {
-    const { capacity, allocatable } = await this.status();
-    if (capacity[resource] === undefined) return undefined;
-    return { capacity: Number(capacity[resource]), allocatable: Number(allocatable[resource]) };
-  }
-
-  async status(): Promise<Record<"capacity" | "allocatable", Record<string, string>>> {
-    const text = await this.cluster.kubectl(["get", "node", this.node.name, "-o", "json"]);
-    return JSON.parse(text).status;
-  }
-
-  /** Resources of ours that kubelet gives to pods now. */
-  async allocatable(): Promise<number> {
-    let count = 0;
-    for (const [resource, ids] of await this.resources.allocatable()) {
-      if (resource.startsWith("macvtap.k8slan.io/") && ids.length > 0) count++;
-    }
-    return count;
-  }
-
-  /** Milliseconds until kubelet would give `count` resources to pods. */
-  async timeUntilAllocatable(count: number, timeout = 60_000): Promise<number> {
-    const started = performance.now();
-    const what = `${count} allocatable resources`;
-    await until(what, async () => await this.allocatable() === count, { timeout, interval: 20 });
-    return performance.now() - started;
-  }
-
-  /** Percent of a processor that kubelet takes for `seconds`. */
-  async kubeletLoad(seconds: number): Promise<number> {
-    const pid = await this.node.kubelet.pid();
-    const ticks = () => {
-      const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).split(") ")[1]?.split(" ") ?? [];
-      return Number(fields[11]) + Number(fields[12]);
-    };
-    const before = ticks();
-    await pause(seconds * 1_000);
-    return (ticks() - before) / seconds; // 100 ticks a second
-  }
-}
-
 /** A manager at work. */
 class Plugin implements AsyncDisposable {
   readonly log = new LogRecorder();
@@ -104,13 +42,18 @@ class Plugin implements AsyncDisposable {
     this.#running = this.manager.run(this.#controller.signal);
   }
 
+  /** Ends as it is, like an agent that is stopped. */
+  async stop(): Promise<void> {
+    this.#controller.abort();
+    await this.#running;
+    this.manager[Symbol.dispose]();
+  }
+
   /** Withdraws everything, then ends. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.manager.setDevices(new Map());
     await pause(500);
-    this.#controller.abort();
-    await this.#running;
-    this.manager[Symbol.dispose]();
+    await this.stop();
   }
 }
 
@@ -159,6 +102,95 @@ const STEPS: Readonly<Record<string, (setting: NodeSetting) => Promise<void>>> =
     assert.equal(plugin.manager.counters.allocations, 1);
     await setting.cluster.kubectl(["delete", "pod", "holder", "--now"]);
     await until("no holder", async () => (await setting.resources.list()).length === 0);
+  },
+
+  async "kubelet tells of a pod's device while its interface is being attached"(setting) {
+    const { cluster, node, resources, podResourcesSocket } = setting;
+    await using plugin = new Plugin(setting);
+    plugin.manager.setDevices(devicesOf([POD1]));
+    await until("the node's status", async () => (await setting.count(POD1))?.allocatable === 1);
+    await node.run(["sh", "-c", WAITING_PLUGIN_SETUP], { stdin: WAITING_PLUGIN });
+    await cluster.apply([
+      definition("waiting", { type: "waiting" }),
+      podWith(setting, "waiter", POD1, "waiting"),
+    ]);
+    // The plugin stands still until its pipe is read, and then until the other is written to.
+    const begun = await node.run(["cat", "/run/waiting-begun"]);
+    const { pod } = parseCniArgs(begun.trim(), []);
+    assert.equal(pod?.name, "waiter");
+    const holders = new Holders(node.name);
+    const gate = new PodGate({ resources, holders, socket: podResourcesSocket });
+    const lan = seedLan();
+    const started = performance.now();
+    await gate.admit({ lan, spoke: "pod1", attach: "macvtap", pod });
+    report("a pod admitted by what kubelet says of it", performance.now() - started);
+    await assert.rejects(gate.admit({ lan, spoke: "pod2", attach: "macvtap", pod }), (error) => {
+      return /does not hold .* "pod2" .* but "macvtap.k8slan.io\/pod1"; add/.test(String(error));
+    });
+    assert.ok((await resources.list()).some(({ pod }) => pod === "waiter"));
+    await node.run(["sh", "-c", "echo >/run/waiting-go"]);
+    await cluster.podReady("waiter");
+    await cluster.kubectl(["delete", "pod", "waiter", "--now"]);
+    await until("no holder", async () => (await resources.list()).length === 0);
+  },
+
+  async "kubelet names all pods, but after a restart only once the API server has answered"(
+    setting,
+  ) {
+    const { cluster, node, resources } = setting;
+    await cluster.apply(podWith(setting, "plain"));
+    await cluster.podReady("plain");
+    const names = async () => (await resources.pods()).map(({ name }) => name);
+    assert.ok((await names()).includes("plain"));
+    await cluster.apiServer.pause();
+    try {
+      await node.kubelet.stop("SIGKILL");
+      const starting = node.kubelet.start();
+      const known = await until("kubelet to answer", () => resources.pods(), { timeout: 30_000 });
+      assert.equal(isInformed(known, node.name), false, known.map(({ name }) => name).join());
+      await node.sandboxPid("plain");
+      await cluster.apiServer.resume();
+      await starting;
+    } finally {
+      await cluster.apiServer.resume();
+    }
+    await until("the pod", async () => (await names()).includes("plain"), { timeout: 30_000 });
+    assert.ok(isInformed(await resources.pods(), node.name));
+    await cluster.kubectl(["delete", "pod", "plain", "--now"]);
+  },
+
+  async "an agent that starts again is back at kubelet at once"(setting) {
+    const resources = manyResources(10);
+    const back: number[] = [];
+    const absent: number[] = [];
+    const isInStatus = async () => {
+      const { allocatable } = await setting.status();
+      return resources.every((resource) => allocatable[resource] === "1");
+    };
+    let plugin = new Plugin(setting);
+    try {
+      plugin.manager.setDevices(devicesOf(resources));
+      await until("the node's status", isInStatus, { timeout: 10_000 });
+      for (let round = 0; round < 5; round++) {
+        const started = performance.now();
+        await plugin.stop();
+        plugin = new Plugin(setting);
+        plugin.manager.setDevices(devicesOf(resources));
+        await until("kubelet to know all", async () => {
+          return plugin.manager.counters.lists >= 10 && await setting.allocatable() === 10;
+        }, { timeout: 2_000, interval: 2 });
+        back.push(performance.now() - started);
+        absent.push(await setting.timeWithout(isInStatus, 4_000));
+      }
+    } finally {
+      await plugin[Symbol.asyncDispose]();
+    }
+    report(
+      "ten resources back at kubelet after a restart of the agent, at most",
+      Math.max(...back),
+    );
+    report("and not in the node's status in between, at most", Math.max(...absent));
+    assert.ok(Math.max(...absent) <= 2_000);
   },
 
   async "kubelet finds its plugins 2 s after a restart, however it ended"(setting) {
@@ -214,11 +246,32 @@ const STEPS: Readonly<Record<string, (setting: NodeSetting) => Promise<void>>> =
   },
 };
 
-function podWith({ node }: NodeSetting, name: string, resource: string): object {
+/** Says who it is for when it is to attach, and waits for leave to go on. */
+const WAITING_PLUGIN = `#!/bin/sh
+if [ "$CNI_COMMAND" = ADD ]; then
+  echo "$CNI_ARGS" >/run/waiting-begun
+  cat /run/waiting-go >/dev/null
+fi
+echo '{"cniVersion": "1.0.0"}'
+`;
+const WAITING_PLUGIN_SETUP =
+  "cat >/opt/cni/bin/waiting && chmod 755 /opt/cni/bin/waiting && mkfifo /run/waiting-begun /run/waiting-go";
+
+function definition(name: string, config: object): object {
+  return {
+    apiVersion: "k8s.cni.cncf.io/v1",
+    kind: "NetworkAttachmentDefinition",
+    metadata: { name },
+    spec: { config: JSON.stringify({ cniVersion: "1.0.0", ...config }) },
+  };
+}
+
+function podWith({ node }: NodeSetting, name: string, resource?: string, network?: string): object {
+  const annotations = network === undefined ? {} : { "k8s.v1.cni.cncf.io/networks": network };
   return {
     apiVersion: "v1",
     kind: "Pod",
-    metadata: { name },
+    metadata: { name, annotations },
     spec: {
       nodeName: node.name,
       terminationGracePeriodSeconds: 0,
@@ -227,7 +280,7 @@ function podWith({ node }: NodeSetting, name: string, resource: string): object 
         image: "k8slan.io/cluster/busybox:1",
         imagePullPolicy: "Never",
         command: ["sleep", "1000"],
-        resources: { limits: { [resource]: "1" } },
+        ...(resource === undefined ? {} : { resources: { limits: { [resource]: "1" } } }),
       }],
     },
   };
