@@ -1,14 +1,15 @@
 /** The DaemonSet of the node agent. */
 
 import type { V1Container, V1DaemonSet, V1PodSpec } from "@kubernetes/client-node";
-import { DAEMON_SET_NAME, DEFAULT_RUN_DIR } from "../../src/api/names.ts";
+import {
+  DAEMON_SET_NAME,
+  DEFAULT_AGENT_HEALTH_PORT,
+  DEFAULT_RUN_DIR,
+} from "../../src/api/names.ts";
 import { ACCOUNTS, type ManifestOptions, podLabels, systemMeta } from "./common.ts";
 import { agentMounts, agentVolumes } from "./agent_paths.ts";
 import { httpProbe, TEMPORARY_MOUNT, TEMPORARY_VOLUME } from "./pods.ts";
 import { why } from "./why.ts";
-
-/** Of the agent's health endpoint, which listens on the loopback alone. */
-export const AGENT_HEALTH_PORT = 9814;
 
 export function agentDaemonSet(options: ManifestOptions): V1DaemonSet {
   return {
@@ -90,6 +91,7 @@ function agentContainer({ image }: ManifestOptions): V1Container {
   });
 }
 
+/** The agent listens on the loopback alone, and kubelet is on the same host. */
 function probe(path: string) {
-  return httpProbe(path, AGENT_HEALTH_PORT, "127.0.0.1");
+  return httpProbe(path, DEFAULT_AGENT_HEALTH_PORT, "127.0.0.1");
 }

@@ -1,7 +1,12 @@
 /** What of the host the agent gets to see, as little as it can do with, and why. */
 
 import type { V1Volume, V1VolumeMount } from "@kubernetes/client-node";
-import { DEFAULT_RUN_DIR, DEFAULT_STATE_DIR } from "../../src/api/names.ts";
+import {
+  DEFAULT_CNI_BIN_DIR,
+  DEFAULT_KUBELET_DIR,
+  DEFAULT_RUN_DIR,
+  DEFAULT_STATE_DIR,
+} from "../../src/api/names.ts";
 import { about } from "./why.ts";
 
 interface HostPath {
@@ -15,8 +20,6 @@ interface HostPath {
     readonly why: string;
   })[];
 }
-
-const KUBELET_DIR = "/var/lib/kubelet";
 
 export const HOST_PATHS: readonly HostPath[] = [
   {
@@ -59,13 +62,13 @@ export const HOST_PATHS: readonly HostPath[] = [
   },
   {
     name: "device-plugins",
-    path: `${KUBELET_DIR}/device-plugins`,
+    path: `${DEFAULT_KUBELET_DIR}/device-plugins`,
     type: "Directory",
     mounts: [{ why: "Kubelet's socket for registering, and the sockets at which it calls back." }],
   },
   {
     name: "pod-resources",
-    path: `${KUBELET_DIR}/pod-resources`,
+    path: `${DEFAULT_KUBELET_DIR}/pod-resources`,
     type: "Directory",
     mounts: [{ readOnly: true, why: "Kubelet's socket that tells which pod holds which device." }],
   },
@@ -81,7 +84,7 @@ export const HOST_PATHS: readonly HostPath[] = [
   },
   {
     name: "cni-bin",
-    path: "/opt/cni/bin",
+    path: DEFAULT_CNI_BIN_DIR,
     type: "DirectoryOrCreate",
     mounts: [{ why: "Where the CNI plugin is installed." }],
   },

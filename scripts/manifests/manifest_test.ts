@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { parseAllDocuments } from "yaml";
-import { DEFAULT_OPTIONS } from "./common.ts";
+import { WEBHOOK_SECRET } from "../../src/controller/servers.ts";
+import { IMAGE_NAME } from "../image_layout.ts";
+import { DEFAULT_OPTIONS, WEBHOOK_SECRET as SHIPPED_SECRET } from "./common.ts";
 import { MANIFEST_FILES, manifestObjects, renderManifest } from "./manifest.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -40,4 +42,9 @@ Deno.test("renderManifest() takes another namespace and image all over", () => {
     assert.ok(!text.includes(DEFAULT_OPTIONS.image));
     assert.equal(text.match(/image: registry\.example\/lan:dev\n/g)?.length, 2);
   }
+});
+
+Deno.test("DEFAULT_OPTIONS and names are those of the image and of the controller", () => {
+  assert.equal(DEFAULT_OPTIONS.image, IMAGE_NAME);
+  assert.equal(SHIPPED_SECRET, WEBHOOK_SECRET);
 });

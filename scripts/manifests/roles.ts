@@ -120,7 +120,7 @@ function controllerInNamespace({ ownCertificate }: RoleOptions): RoleSpec {
     group: "",
     resources: ["secrets"],
     names: [WEBHOOK_SECRET],
-    verbs: ["get", "update"],
+    verbs: ["list", "watch", "patch"],
     why: "The webhook's certificate and key. It is there from the start, empty: permission to " +
       "create secrets cannot be limited to one name.",
   };
@@ -160,7 +160,7 @@ function webhookRole({ ownCertificate }: RoleOptions): readonly RoleSpec[] {
       group: "admissionregistration.k8s.io",
       resources: ["validatingwebhookconfigurations"],
       names: [WEBHOOK_NAME],
-      verbs: ["get", "list", "watch", "patch"],
+      verbs: ["list", "watch", "patch"],
       why: "Where the API server finds whom to trust; watched, as applying the manifest again " +
         "empties it.",
     }],

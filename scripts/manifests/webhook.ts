@@ -2,6 +2,7 @@
 
 import type { V1Secret, V1ValidatingWebhookConfiguration } from "@kubernetes/client-node";
 import { GROUP, VERSION, WEBHOOK_NAME } from "../../src/api/names.ts";
+import { WEBHOOK_PATH } from "../../src/controller/webhook_http.ts";
 import {
   clusterMeta,
   type ManifestOptions,
@@ -11,8 +12,6 @@ import {
 } from "./common.ts";
 import { about, why } from "./why.ts";
 
-/** Where the controller answers admission reviews of LANs. */
-export const WEBHOOK_PATH = "/validate-lan";
 /** Of cert-manager. */
 const CERTIFICATE_NAME = WEBHOOK_NAME;
 const ISSUER_NAME = `${PRODUCT}-selfsigned`;

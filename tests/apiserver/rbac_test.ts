@@ -155,3 +155,16 @@ for (const [component, method, path] of REFUSED) {
     assert.equal(status, 403);
   });
 }
+
+const ONE_BY_NAME = [
+  `/api/v1/namespaces/${namespace}/secrets?fieldSelector=metadata.name%3Dk8slan-webhook-cert`,
+  "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations" +
+  "?fieldSelector=metadata.name%3Dk8slan-webhook",
+];
+
+for (const path of ONE_BY_NAME) {
+  Deno.test(`the controller may follow the one object of GET ${path}`, async () => {
+    using kube = new RawKube(server.access(), serviceAccount("controller"));
+    assert.equal((await kube.ask({ path })).status, 200);
+  });
+}
