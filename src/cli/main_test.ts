@@ -10,6 +10,7 @@ const COMMANDS = [
     "status",
     "attach",
     "detach",
+    "cleanup",
     "version",
     "completion",
   ],

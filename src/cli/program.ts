@@ -20,6 +20,7 @@ import {
 import { version } from "../version.ts";
 import type { AgentCommandOptions } from "./agent.ts";
 import type { AttachOptions } from "./attach.ts";
+import type { CleanupCommandOptions } from "./cleanup.ts";
 import type { Shell } from "./completion.ts";
 import type { ControllerCommandOptions } from "./controller.ts";
 import type { DetachOptions } from "./detach.ts";
@@ -207,6 +208,24 @@ export function buildProgram(host: CliHost): Program {
     .option("--id <id>", "container id, as status -o wide shows it, instead of --netns")
     .addOption(ifnameOption())
     .addOption(socketOption())
+    .addOption(outputOption("text", "json"));
+
+  add<CleanupCommandOptions>(
+    "cleanup",
+    "Take everything of k8slan off this node; nothing that is not marked as its own is touched.",
+    ["systemctl disable --now k8slan && k8slan cleanup"],
+    async (options) => await (await import("./cleanup.ts")).cleanup(options, host),
+  )
+    .option("--force", "also while workloads are attached, which lose their interfaces")
+    .option("--run-dir <dir>", "of the agent", DEFAULT_RUN_DIR)
+    .option("--state-dir <dir>", "of the agent", DEFAULT_STATE_DIR)
+    .option("--cni-bin-dir <dir>", "where the CNI plugin is", DEFAULT_CNI_BIN_DIR)
+    .option("--kubelet-dir <dir>", "kubelet's folder", DEFAULT_KUBELET_DIR)
+    .option("--host-root <dir>", "in a container: where folders of the host's root are mounted")
+    .addOption(
+      new Option("--stay <port>", "afterwards answer probes at this port of the loopback")
+        .argParser(wholeNumber(1, 65_535)),
+    )
     .addOption(outputOption("text", "json"));
 
   add<VersionOptions>(
