@@ -59,6 +59,9 @@ export interface AgentSeams {
   readonly transport?: OpenTransport;
 }
 
+/** Of the periodic look: what the start took is garbage by then. */
+const SETTLED_TICK = 3;
+
 /** Detaches that the plugin left behind are looked for this often. */
 const REPLAY_MS = 60_000;
 
@@ -140,6 +143,8 @@ export async function agentMain(
     tick++;
     for (const lanId of lanIds()) if (isDue(lanId, tick)) queue.add(lanId);
     membership.lookAgain();
+    // By then devices are registered and all LANs have been looked at.
+    if (tick === SETTLED_TICK) trimMemory();
   };
   const replayAgain = () => {
     replay.run().catch((error) => log.error("Replay failed", { error: describe(error) }));
