@@ -105,7 +105,8 @@ export class ClusterMembership implements Membership {
           ...{ registry, attachments },
           conditions: parts.conditions,
           prospect: (lan) => this.#survey.prospect(lan),
-          problems: parts.problems,
+          // Each LAN says itself whether it is valid, once and not once a node.
+          problems: () => parts.problems().filter(({ reason }) => reason !== "InvalidLan"),
         }),
     });
     const source = installSource(env);

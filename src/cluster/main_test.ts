@@ -144,6 +144,9 @@ Deno.test("ClusterMembership reports what is attached, and problems", async () =
   });
   assert.deepEqual(said.attachments?.map(({ spoke, pod }) => [spoke, pod?.name]), [["pod1", "vm"]]);
   assert.deepEqual(said.problems ?? [], []);
+  const spec = { ...seedLan().spec, vni: 0 };
+  await api.create(LANS, { metadata: { name: "bad", namespace: "default" }, spec });
+  await until("a LAN is not valid", () => membership.lans.read().problems.length === 1);
   kubelet.kill();
   Deno.removeSync(`${kubelet.folder}/kubelet.sock`);
   await until("it says that kubelet is away", async () => {
