@@ -56,7 +56,8 @@ export class GrpcClient implements Disposable {
     const timer = setTimeout(giveUp, deadline);
     signal?.addEventListener("abort", giveUp);
     try {
-      const response = await fetch(`http://localhost${method}`, {
+      // An address: a name would be looked up first, even though nobody goes there.
+      const response = await fetch(`http://127.0.0.1${method}`, {
         client: this.#client,
         method: "POST",
         headers: {
