@@ -212,8 +212,9 @@ Deno.test("the webhook fails no request while its certificates change", async ()
   const bundles = new Set<string>();
   const before = await webhook.decided("allowed");
   let made = 0;
-  const end = performance.now() + 20_000;
-  while (performance.now() < end) {
+  const end = performance.now() + 60_000;
+  while (certificates.size <= 6 || bundles.size <= 4) {
+    assert.ok(performance.now() < end, `${certificates.size} certificates in a minute`);
     await makeLan("changing", 50);
     await deleteLan("changing");
     made++;
@@ -222,8 +223,6 @@ Deno.test("the webhook fails no request while its certificates change", async ()
   }
   assert.equal(await webhook.decided("allowed"), before + made);
   assert.ok(made >= 100, `${made} LANs`);
-  assert.ok(certificates.size >= 6, `${certificates.size} certificates`);
-  assert.ok(bundles.size >= 3, `${bundles.size} bundles`);
 });
 
 Deno.test("without the webhook the schema guards the shape, and nobody is held up", async () => {

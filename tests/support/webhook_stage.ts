@@ -9,13 +9,16 @@ export const SECRET_KEY = { namespace: "k8slan-system", name: "k8slan-webhook-ce
 export const CONFIGURATION_KEY = { name: "k8slan-webhook" };
 export const LOOPBACK_NAMES = ["DNS:localhost", "IP Address:127.0.0.1"];
 
-/** A new certificate every other second and a new authority each third, good for a minute. */
+/**
+ * A new certificate every other second and a new authority each third, good for a minute. Times in
+ * certificates have no fractions: an authority settles for 1 s at least.
+ */
 export const HASTY: CertificateTiming = {
   authorityMs: 60_000,
   authorityRenewMs: 57_000,
   servingMs: 60_000,
   servingRenewMs: 58_000,
-  settleMs: 1_000,
+  settleMs: 2_000,
   backdateMs: 3_600_000,
 };
 
