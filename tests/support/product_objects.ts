@@ -51,12 +51,13 @@ export function podObject(name: string, options: PodOptions = {}) {
     },
     spec: {
       ...(node === undefined ? {} : { nodeSelector: { "kubernetes.io/hostname": node.name } }),
-      terminationGracePeriodSeconds: 0,
+      terminationGracePeriodSeconds: 5,
       containers: [{
         name: "main",
         image: BUSYBOX_IMAGE,
         imagePullPolicy: "Never",
-        command: ["sleep", "infinity"],
+        // As first process, a program that says nothing about SIGTERM would not be ended by it.
+        command: ["sh", "-c", "trap exit TERM; sleep infinity & wait"],
         securityContext: { capabilities: { add: ["NET_ADMIN", "NET_RAW"] } },
         resources: {
           limits: Object.fromEntries(spokes.map((spoke) => [`${RESOURCE_PREFIX}/${spoke}`, "1"])),
