@@ -1,8 +1,9 @@
-/** What all rows share: labs that go away whatever happens, programs, progress. */
+/** What all rows share: labs and clusters that go away whatever happens, programs, progress. */
 
 // deno-lint-ignore-file no-console -- progress goes to standard error
 
 import { describe } from "../../src/base/errors.ts";
+import { startCluster, type TestCluster } from "../../tests/support/cluster.ts";
 import { createLab, type Lab, type LabOptions } from "../../tests/support/netns_lab.ts";
 import { runProgram } from "../../tests/support/lab_process.ts";
 
@@ -19,28 +20,40 @@ export interface BenchOptions {
 
 export class Bench {
   readonly quick: boolean;
-  readonly #labs = new Set<Lab>();
+  readonly #open = new Set<AsyncDisposable>();
 
   constructor({ quick }: BenchOptions) {
     this.quick = quick;
   }
 
   /** The result of `use` with a lab that is removed afterwards. */
-  async withLab<T>(options: LabOptions, use: (lab: Lab) => Promise<T>): Promise<T> {
-    const lab = await createLab(options);
-    this.#labs.add(lab);
+  withLab<T>(options: LabOptions, use: (lab: Lab) => Promise<T>): Promise<T> {
+    return this.#withOpen(createLab(options), use);
+  }
+
+  /** The result of `use` with a cluster of two nodes that is removed afterwards. */
+  withCluster<T>(use: (cluster: TestCluster) => Promise<T>): Promise<T> {
+    return this.#withOpen(startCluster({ nodes: 2 }), use);
+  }
+
+  async #withOpen<R extends AsyncDisposable, T>(
+    opening: Promise<R>,
+    use: (opened: R) => Promise<T>,
+  ): Promise<T> {
+    const opened = await opening;
+    this.#open.add(opened);
     try {
-      return await use(lab);
+      return await use(opened);
     } finally {
-      if (this.#labs.delete(lab)) await lab[Symbol.asyncDispose]();
+      if (this.#open.delete(opened)) await opened[Symbol.asyncDispose]();
     }
   }
 
   /** Removes what is under way, before the process is ended by a signal. */
   async abandon(): Promise<void> {
-    const labs = [...this.#labs];
-    this.#labs.clear();
-    await Promise.all(labs.map((lab) => lab[Symbol.asyncDispose]()));
+    const open = [...this.#open];
+    this.#open.clear();
+    await Promise.all(open.map((one) => one[Symbol.asyncDispose]()));
   }
 
   /** The command of our side of row "lan"; its LANs' namespaces live in `netnsDir`. */

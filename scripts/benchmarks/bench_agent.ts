@@ -9,9 +9,8 @@ import type { LabProcess } from "../../tests/support/lab_process.ts";
 import type { LabNode } from "../../tests/support/netns_lab.ts";
 import { until } from "../../tests/support/until.ts";
 import { EXECUTABLE } from "./bench.ts";
+import { cpuMs, rssMb } from "./process_usage.ts";
 
-/** USER_HZ, in which /proc tells times, is 100 on every Linux that Deno runs on. */
-const MS_PER_TICK = 10;
 const START_MS = 60_000;
 const LIMITS = { deadlineMs: 60_000, maxLength: 1 << 26 };
 
@@ -98,16 +97,12 @@ export class BenchAgent {
 
   /** Resident memory. MB (10^6 bytes). */
   rssMb(): number {
-    const status = Deno.readTextFileSync(`/proc/${this.pid}/status`);
-    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024 / 1e6;
+    return rssMb(this.pid);
   }
 
   /** Processor time so far, all threads. Milliseconds. */
   cpuMs(): number {
-    const stat = Deno.readTextFileSync(`/proc/${this.pid}/stat`);
-    // Behind the name, which may hold anything: state is field 3, utime 14, stime 15.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK;
+    return cpuMs(this.pid);
   }
 }
 

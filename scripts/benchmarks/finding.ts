@@ -1,6 +1,6 @@
 /** What a measurement found, and whether that is good enough. */
 
-export type Unit = "ms" | "s" | "MB" | "% of a core" | "Gbit/s";
+export type Unit = "ms" | "s" | "MB" | "% of a core" | "Gbit/s" | "messages";
 
 export interface Finding {
   readonly what: string;
@@ -19,9 +19,10 @@ export interface Other {
   readonly note?: string;
 }
 
-/** `most` and `least` bound our figure itself, the others its ratio to `other`. */
+/** Bounds of our figure itself, of what it is above `other`, or of its ratio to that. */
 export type Budget =
   | { readonly most: number }
+  | { readonly mostAboveOther: number }
   | { readonly mostOfOther: number }
   | { readonly leastOfOther: number };
 
@@ -32,10 +33,11 @@ export function ratioOf({ ours, other }: Finding): number | undefined {
 
 /** Undefined without a budget, or without the other that it asks for. */
 export function isMet(finding: Finding): boolean | undefined {
-  const { ours, budget } = finding;
+  const { ours, other, budget } = finding;
   if (budget === undefined) return undefined;
   if ("most" in budget) return ours <= budget.most;
   const ratio = ratioOf(finding);
-  if (ratio === undefined) return undefined;
+  if (other === undefined || ratio === undefined) return undefined;
+  if ("mostAboveOther" in budget) return ours - other.value <= budget.mostAboveOther;
   return "mostOfOther" in budget ? ratio <= budget.mostOfOther : ratio >= budget.leastOfOther;
 }

@@ -6,6 +6,8 @@ import { parseArgs } from "node:util";
 import { describe } from "../../src/base/errors.ts";
 import { attachRow } from "./attach_row.ts";
 import { Bench, ROOT } from "./bench.ts";
+import { withClusterSection } from "./cluster_report.ts";
+import { clusterRow } from "./cluster_row.ts";
 import { cniRow } from "./cni_row.ts";
 import type { Finding } from "./finding.ts";
 import { lanRow } from "./lan_row.ts";
@@ -15,7 +17,9 @@ import { document, table } from "./report.ts";
 import { scaleRow } from "./scale_row.ts";
 import { throughputRow } from "./throughput_row.ts";
 
-const ROWS: Readonly<Record<string, (bench: Bench) => Promise<readonly Finding[]>>> = {
+type Row = (bench: Bench) => Promise<readonly Finding[]>;
+
+const ROWS: Readonly<Record<string, Row>> = {
   lan: lanRow,
   attach: attachRow,
   cni: cniRow,
@@ -23,6 +27,10 @@ const ROWS: Readonly<Record<string, (bench: Bench) => Promise<readonly Finding[]
   throughput: throughputRow,
   scale: scaleRow,
 };
+
+/** Needs minutes and memory of its own, and has a section of its own: it runs only when it is named. */
+const CLUSTER = "cluster";
+const ALL: Readonly<Record<string, Row>> = { ...ROWS, [CLUSTER]: clusterRow };
 
 const DOCUMENT = `${ROOT}docs/benchmarks.md`;
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
@@ -32,9 +40,9 @@ async function main(): Promise<number> {
     allowPositionals: true,
     options: { quick: { type: "boolean", default: false }, json: { type: "string" } },
   });
-  const unknown = positionals.find((name) => !Object.hasOwn(ROWS, name));
+  const unknown = positionals.find((name) => !Object.hasOwn(ALL, name));
   if (unknown !== undefined) {
-    console.error(`Unknown row "${unknown}"; the rows are: ${Object.keys(ROWS).join(", ")}`);
+    console.error(`Unknown row "${unknown}"; the rows are: ${Object.keys(ALL).join(", ")}`);
     return 2;
   }
   if (Deno.uid() !== 0) {
@@ -47,23 +55,30 @@ async function main(): Promise<number> {
   }
 
   const before = await machine();
-  const findings: Finding[] = [];
-  for (const [name, measure] of Object.entries(ROWS)) {
+  const byRow: Record<string, readonly Finding[]> = {};
+  for (const [name, measure] of Object.entries(positionals.length === 0 ? ROWS : ALL)) {
     if (positionals.length > 0 && !positionals.includes(name)) continue;
     bench.note(`row "${name}" …`);
-    findings.push(...await measure(bench));
+    byRow[name] = await measure(bench);
   }
+  const findings = Object.values(byRow).flat();
   const conditions = [...before, ["load average after", loadAverage()]] as const;
 
   console.log(conditions.map(([name, value]) => `${name}: ${value}`).join("\n"));
   console.log(`\n${table(findings)}`);
   if (values.json !== undefined) await Deno.writeTextFile(values.json, JSON.stringify(findings));
   // A part of the rows, or figures made in haste, are not what the document promises.
-  if (positionals.length === 0 && !values.quick) {
-    const former = await Deno.readTextFile(DOCUMENT).catch(() => "");
-    await Deno.writeTextFile(DOCUMENT, document(conditions, findings, former));
-    bench.note(`wrote ${DOCUMENT}`);
-  }
+  if (values.quick) return 0;
+  const former = await Deno.readTextFile(DOCUMENT).catch(() => "");
+  const inCluster = byRow[CLUSTER];
+  const text = positionals.length === 0
+    ? document(conditions, findings, former)
+    : inCluster === undefined
+    ? former
+    : withClusterSection(former, conditions, inCluster);
+  if (text === former) return 0;
+  await Deno.writeTextFile(DOCUMENT, text);
+  bench.note(`wrote ${DOCUMENT}`);
   return 0;
 }
 

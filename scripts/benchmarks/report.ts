@@ -75,11 +75,12 @@ function withNote(text: string, note: string | undefined): string {
 
 /** Three digits that mean something. */
 export function figure(value: number, unit: Unit): string {
-  const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
+  const digits = unit === "messages" || value >= 100 ? 0 : value >= 10 ? 1 : 2;
   return `${value.toFixed(digits)} ${unit}`;
 }
 
 function budgetText(budget: Budget, unit: Unit): string {
   if ("most" in budget) return `≤ ${budget.most} ${unit}`;
+  if ("mostAboveOther" in budget) return `≤ + ${budget.mostAboveOther} ${unit}`;
   return "mostOfOther" in budget ? `≤ ${budget.mostOfOther} ×` : `≥ ${budget.leastOfOther} ×`;
 }

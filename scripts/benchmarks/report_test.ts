@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { withClusterSection } from "./cluster_report.ts";
 import { type Finding, isMet } from "./finding.ts";
 import { document, table } from "./report.ts";
 
@@ -13,6 +14,8 @@ Deno.test("isMet() compares with the budget, if there is something to compare", 
     [{ budget: { mostOfOther: 0.8 } }, false],
     [{ budget: { leastOfOther: 0.9 } }, true],
     [{ budget: { leastOfOther: 0.98 } }, false],
+    [{ ours: 11, budget: { mostAboveOther: 1 } }, true],
+    [{ ours: 12, budget: { mostAboveOther: 1 } }, false],
   ];
   for (const [change, expected] of rows) assert.equal(isMet({ ...BASE, ...change }), expected);
   const { other: _, ...alone } = BASE;
@@ -25,6 +28,16 @@ Deno.test("document() keeps what people wrote behind the figures", () => {
   assert.ok(text.endsWith("\n\n## What falls short (by hand)\n\n- much\n"), text);
   assert.ok(text.includes("- cores: 2\n") && !text.includes("old"));
   assert.equal(document([], [BASE], "").includes("falls short"), false);
+});
+
+Deno.test("withClusterSection() replaces its own section and no other", () => {
+  const others = "# Benchmarks\n\nold\n\n## What falls short (by hand)\n\n- much\n";
+  const once = withClusterSection(others, [["cores", "2"]], [BASE]);
+  assert.ok(once.startsWith(others), once);
+  const beside = "\n## What falls short in a cluster (by hand)\n\n- little\n";
+  const twice = withClusterSection(once + beside, [["cores", "4"]], [BASE]);
+  assert.equal(twice, once.replace("cores: 2", "cores: 4") + beside);
+  assert.ok(document([], [BASE], twice).endsWith(twice.slice(twice.indexOf("## What"))));
 });
 
 Deno.test("table() lines up and says what is missed", () => {

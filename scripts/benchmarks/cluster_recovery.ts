@@ -1,0 +1,106 @@
+/** How long it takes until all is as before, after the product was ended. */
+
+import { CONTROLLER_NAME, SYSTEM_NAMESPACE } from "../../src/api/names.ts";
+import { LEASE_TIMING } from "../../src/kube/lease_step.ts";
+import { LANS, LEASES } from "../../src/kube/resources.ts";
+import { PODS } from "../../tests/support/product.ts";
+import { Follower } from "./cluster_follower.ts";
+import { clusterLan, type ClusterStage, isReady, NAMESPACE, SPOKES } from "./cluster_stage.ts";
+import { ContainerStarts } from "./container_starts.ts";
+import type { Finding } from "./finding.ts";
+
+export interface AgentRestart {
+  /** From the end of the agent until kubelet runs it again. Milliseconds. */
+  readonly away: number;
+  /** From its start until kubelet has all devices. Milliseconds. */
+  readonly registered: number;
+}
+
+/** Kills the agent of a node that offers so many devices. */
+export async function restartAgent(stage: ClusterStage, devices: number): Promise<AgentRestart> {
+  const [node] = stage.nodes;
+  await using starts = new ContainerStarts(node.product.node);
+  await stage.untilGiven(node, devices);
+  const began = { at: performance.now(), date: Date.now() };
+  await node.product.killAgent();
+  await stage.untilGiven(node, 0);
+  const registered = await stage.untilGiven(node, devices) - began.at;
+  const away = await starts.after(began.date) - began.date;
+  return { away, registered: registered - away };
+}
+
+export interface FailOver {
+  /** Until the other controller holds the lease. Milliseconds. */
+  readonly leads: number;
+  /** Until a LAN that was made at once is Ready. Milliseconds. */
+  readonly works: number;
+}
+
+/**
+ * Ends the controller that leads, by SIGKILL or as in a roll-out, and makes LAN number `lan` at the
+ * same time.
+ */
+export async function failOver(
+  stage: ClusterStage,
+  how: "killed" | "deleted",
+  lan: number,
+): Promise<FailOver> {
+  const { api, product } = stage;
+  await product.ready();
+  const { pod, node } = await stage.leader();
+  const pid = await stage.controllerPid(node);
+  const fieldSelector = `metadata.name=${CONTROLLER_NAME}`;
+  const namespace = SYSTEM_NAMESPACE;
+  await using leases = new Follower(api, LEASES, { namespace, fieldSelector });
+  await leases.until("the lease is known", ({ size }) => size === 1);
+  const started = performance.now();
+  if (how === "killed") Deno.kill(pid, "SIGKILL");
+  else await api.delete(PODS, { namespace, name: pod });
+  const { metadata: { name } } = await api.create(LANS, clusterLan(lan));
+  const [leads, works] = await Promise.all([
+    leases.until("another one leads", (all) =>
+      all.values().some(({ spec }) => {
+        const holder = spec?.holderIdentity;
+        return !!holder && !holder.startsWith(`${pod}_`);
+      })),
+    stage.lans.until("the LAN is ready", (all) => {
+      const found = all.get(`${NAMESPACE}/${name}`);
+      return found !== undefined && isReady(found);
+    }),
+  ]);
+  await api.delete(LANS, { namespace: NAMESPACE, name });
+  await stage.lans.until("the LAN is gone", (all) => !all.has(`${NAMESPACE}/${name}`));
+  return { leads: leads - started, works: works - started };
+}
+
+export function recoveryFindings(
+  count: number,
+  { away, registered }: AgentRestart,
+  killed: FailOver,
+  deleted: FailOver,
+): Finding[] {
+  const lease = { other: { name: "lease lasts", value: LEASE_TIMING.durationMs / 1000 } };
+  return [
+    {
+      ...{ what: `Agent killed: from its start until kubelet has ${count * SPOKES} devices` },
+      ...{ unit: "s", ours: registered / 1000, budget: { most: 3 } },
+      other: { name: "kubelet starts it again after", value: away / 1000 },
+    },
+    {
+      ...{ what: "Leading controller killed: until another leads", unit: "s" },
+      ...{ ours: killed.leads / 1000, ...lease },
+    },
+    {
+      ...{ what: "… until a LAN made meanwhile is Ready", unit: "s", ours: killed.works / 1000 },
+      ...lease,
+    },
+    {
+      ...{ what: "Leading controller's pod deleted: until another leads", unit: "s" },
+      ...{ ours: deleted.leads / 1000, ...lease },
+    },
+    {
+      ...{ what: "… until a LAN made meanwhile is Ready", unit: "s", ours: deleted.works / 1000 },
+      ...lease,
+    },
+  ];
+}

@@ -1,0 +1,42 @@
+/** The part of docs/benchmarks.md that the row "cluster" writes. */
+
+import type { Finding } from "./finding.ts";
+import { table } from "./report.ts";
+
+const HEADING = "## In a cluster";
+
+/** `former`, in which the section is new; all else is as it was. */
+export function withClusterSection(
+  former: string,
+  conditions: readonly (readonly [string, string])[],
+  findings: readonly Finding[],
+): string {
+  const section = `${HEADING}
+
+Written by \`scripts/bench cluster\`: the installed product on a cluster of two nodes on one machine
+(\`docs/cluster.md\`), with nothing else on it but what Kubernetes needs.
+
+${conditions.map(([name, value]) => `- ${name}: ${value}`).join("\n")}
+
+${table(findings)}
+
+${NOTES}`;
+  const at = former.indexOf(`${HEADING}\n`);
+  if (at < 0) return `${former.trimEnd()}\n\n${section}`;
+  const end = former.indexOf("\n## ", at);
+  return `${former.slice(0, at)}${section}${end < 0 ? "" : former.slice(end)}`;
+}
+
+const NOTES = `How:
+
+- **applied, deleted**: from the first of the requests, ten of which are under way at any time. What
+  kubelet gives is asked of it every 20 ms (\`GetAllocatableResources\`); the status of a node is what
+  the scheduler goes by, and is written by kubelet once a second here, every ten by default.
+- **idle**: what /proc says. Nothing is attached on the one node, all spokes of all LANs on the other,
+  so that each of them is unhealthy on the first. "Without LANs" is the same process before there was
+  any. Messages are those that the agent counts: lists of devices and registrations.
+- **Pod**: one after the other on one node, with and without a macvtap in turns; the LAN of each is
+  not on the node before. From the request that makes the pod until containerd starts its container.
+  Kubelet looks at its containers once a second, so that the API server knows up to a second later.
+- **killed**: SIGKILL; **deleted**: as in a roll-out, so that the lease is given back.
+`;
