@@ -15,6 +15,7 @@ import { parseArgs } from "node:util";
 import { BUNDLE_INPUTS, bundleProgram, filesUnder } from "./build_bundle.ts";
 import { unpackingExecutable } from "./build_unpacking.ts";
 import { describe } from "../src/base/errors.ts";
+import { RUN_FLAGS } from "../src/cluster/program_start.ts";
 import { version } from "../src/version.ts";
 
 type Form = "compiled" | "unpacking";
@@ -26,16 +27,6 @@ const TARGETS: Readonly<Record<string, string>> = {
 };
 
 const ALIASES: Readonly<Record<string, string>> = { amd64: "x86_64", arm64: "aarch64" };
-
-/** Every start of the program gets these; scripts/build_launcher.sh repeats them. */
-const RUN_FLAGS = [
-  "--no-config",
-  "--no-lock",
-  "--cached-only",
-  "--no-prompt",
-  "--unstable-net",
-  "-A",
-];
 
 async function main(): Promise<number> {
   Deno.chdir(new URL("..", import.meta.url));

@@ -5,7 +5,9 @@
 # unpacked, no other command is started. Nothing is expected of the environment, for a container
 # runtime may give none, and stdin is left to the program.
 
+# The agent of a cluster reads these two lines as well (src/cluster/carried_program.ts).
 id=@ID@
+offset=@OFFSET@
 case $0 in
   /*) K8SLAN_EXECUTABLE=$0 ;;
   *) K8SLAN_EXECUTABLE=$PWD/$0 ;;
@@ -39,7 +41,7 @@ start() {
   true 2>/dev/null >"$dir/used" # see prune
   DENO_DIR=$dir/deno-dir DENO_NO_UPDATE_CHECK=1 DENO_NO_PACKAGE_JSON=1
   export DENO_DIR DENO_NO_UPDATE_CHECK DENO_NO_PACKAGE_JSON K8SLAN_EXECUTABLE
-  exec "$dir/k8slan" run --no-config --no-lock --cached-only --no-prompt --unstable-net -A \
+  exec "$dir/k8slan" run @FLAGS@ \
     "$dir/app/main.js" "$@"
 }
 
@@ -51,7 +53,7 @@ unpack() (
   work=$(mktemp -d "$1/unpack.XXXXXX") || exit
   trap 'rm -rf "$work" "$dir/${work##*/}"' EXIT # where mv puts it if another start was faster
   trap 'exit 1' HUP INT TERM
-  tail -c +@OFFSET@ "$K8SLAN_EXECUTABLE" | tar -xof - -C "$work" || exit
+  tail -c "+$offset" "$K8SLAN_EXECUTABLE" | tar -xof - -C "$work" || exit
   [ -x "$work/k8slan" ] || fail "$1 does not allow programs to run"
   # Or a power failure could leave empty files under their final name.
   find "$work" -type f -exec sync {} + || sync
@@ -82,6 +84,9 @@ first_start() (
   [ -z "$K8SLAN_CACHE_DIR" ] && unpack "${TMPDIR:-/tmp}/k8slan-cache-$(id -u)"
 )
 
+# There the agent of a cluster lays it (src/cluster/program_folder.ts), for a container runtime may
+# leave its plugins less memory than unpacking takes. It is never unpacked there from here.
+[ -n "$K8SLAN_CACHE_DIR" ] || start /var/lib/k8slan/program "$@"
 with_caches start "$@"
 why=$(first_start 2>&1) && with_caches start "$@"
 echo "k8slan: cannot unpack itself ($why); set K8SLAN_CACHE_DIR to a folder of this user, with" \

@@ -1,6 +1,7 @@
 /** The executable that unpacks itself: a launcher, and behind it an archive. */
 
 import { type ArchiveFile, tarArchive } from "./build_archive.ts";
+import { RUN_FLAGS } from "../src/cluster/program_start.ts";
 
 /** The launcher is padded to this, so that it knows where the archive begins. */
 export const LAUNCHER_BYTES = 8192;
@@ -23,6 +24,7 @@ export async function unpackingExecutable(
     VERSION: version,
     TARGET: target,
     ID: new Uint8Array(digest).toHex().slice(0, 16),
+    FLAGS: RUN_FLAGS.join(" "),
     OFFSET: String(LAUNCHER_BYTES + 1),
     MEGABYTES: String(Math.ceil(archive.size / 1e6) + 10),
   };

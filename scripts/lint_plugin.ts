@@ -41,7 +41,7 @@ const plugin: Deno.lint.Plugin = {
     ),
     "no-subprocess": forbidDenoProperty(
       "Command",
-      (path) => path.startsWith("src/cni/ipam"),
+      (path) => path.startsWith("src/cni/ipam") || path === "src/cluster/program_start.ts",
       "The kernel is reached by system calls; only IPAM delegation starts another program",
     ),
     "pure-folders": {

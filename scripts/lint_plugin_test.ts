@@ -5,6 +5,7 @@ const CASES: readonly (readonly [file: string, text: string, rules: readonly str
   ["src/kernel/linux.ts", `export const f = () => Deno.dlopen("x", {});`, ["house/ffi-in-sys"]],
   ["src/sys/libc.ts", `export const f = () => Deno.dlopen("x", {});`, []],
   ["src/agent/main.ts", `export const f = () => new Deno.Command("ip");`, ["house/no-subprocess"]],
+  ["src/cluster/program_start.ts", `export const f = () => new Deno.Command("k8slan");`, []],
   ["src/cni/ipam.ts", `export const f = () => new Deno.Command("x");`, []],
   ["src/plan/diff.ts", `export const f = () => Deno.pid;`, ["house/pure-folders"]],
   ["src/plan/diff_test.ts", `export const f = () => Deno.pid;`, []],

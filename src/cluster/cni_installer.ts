@@ -8,6 +8,7 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { describe, K8slanError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { type FileParts, findParts, isMadeOf, writeParts } from "./file_parts.ts";
+import type { ProgramFolder } from "./program_folder.ts";
 
 export interface CniInstallerOptions {
   /** The executable for the host: a file, or a folder with its parts. */
@@ -16,6 +17,8 @@ export interface CniInstallerOptions {
   readonly binDir: string;
   /** Remembers what was installed; may be lost. */
   readonly stampFile: string;
+  /** Where the plugin finds itself unpacked. None: it unpacks itself at its first call. */
+  readonly program?: Pick<ProgramFolder, "lay" | "prune">;
   readonly log: Log;
   /** Called after `problems` may have become something else. */
   readonly changed?: () => void;
@@ -76,8 +79,13 @@ export class CniInstaller {
 
   /** Installs what is not there. Says whether there is nothing to be tried again. */
   async install(): Promise<boolean> {
+    const { program } = this.#options;
+    // Before the plugin, whose first call may come the moment it has its name.
+    await program?.lay();
     const failure = await attempt("PluginNotInstalled", this.#target, () => this.#installPlugin());
     this.#isInstalled = failure === undefined;
+    // A plugin of another version would still need its own.
+    if (this.#isInstalled) await program?.prune();
     const alias = this.#isInstalled
       ? await attempt("AliasMissing", this.#alias, () => this.#installAlias())
       : undefined;

@@ -4,7 +4,8 @@
 const CHUNK = 1 << 18;
 
 export interface FileParts {
-  readonly paths: readonly string[];
+  readonly parts: readonly { readonly path: string; readonly size: number }[];
+  /** Of all together, in bytes. */
   readonly size: number;
   /** Differs when the parts are others, or were changed. */
   readonly stamp: string;
@@ -15,7 +16,7 @@ export async function findParts(path: string): Promise<FileParts> {
   const paths = (await Deno.stat(path)).isDirectory ? await filesOf(path) : [path];
   const infos = await Promise.all(paths.map((part) => Deno.stat(part)));
   return {
-    paths,
+    parts: paths.map((path, at) => ({ path, size: infos[at]?.size ?? 0 })),
     size: infos.reduce((sum, { size }) => sum + size, 0),
     // Times of modification alone would not do: they are the same in all reproducible images.
     stamp: JSON.stringify(infos.map(({ ino, size, mtime, ctime }) => [ino, size, mtime, ctime])),
@@ -28,32 +29,53 @@ async function filesOf(folder: string): Promise<string[]> {
   return names.toSorted().map((name) => `${folder}/${name}`);
 }
 
-/** Appends all parts to an open file. */
-export async function writeParts({ paths }: FileParts, file: Deno.FsFile): Promise<void> {
+/**
+ * The bytes from `start` to `end`, in pieces; each is overwritten by the next. Throws if a part can't
+ * be read or is shorter by now.
+ */
+export async function* readParts(
+  { parts, size }: FileParts,
+  start = 0,
+  end = size,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const buffer = new Uint8Array(CHUNK);
-  for (const path of paths) {
+  let partStart = 0;
+  for (const { path, size } of parts) {
+    const [from, to] = [Math.max(start - partStart, 0), Math.min(end - partStart, size)];
+    partStart += size;
+    if (from >= to) continue;
     using part = await Deno.open(path);
-    for (;;) {
-      const length = await part.read(buffer);
-      if (length === null) break;
-      for (let at = 0; at < length;) at += await file.write(buffer.subarray(at, length));
+    await part.seek(from, Deno.SeekMode.Start);
+    for (let at = from; at < to;) {
+      const length = await part.read(buffer.subarray(0, to - at));
+      if (length === null) throw new Error(`"${path}" ends after ${at} of ${size} bytes`);
+      yield buffer.subarray(0, length);
+      at += length;
     }
   }
 }
 
+/** Appends the bytes from `start` to `end` to an open file. Throws as `readParts` does. */
+export async function writeParts(
+  parts: FileParts,
+  file: Deno.FsFile,
+  start = 0,
+  end = parts.size,
+): Promise<void> {
+  for await (const bytes of readParts(parts, start, end)) {
+    for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+  }
+}
+
 /** Whether the file at `path` consists of the parts. Throws if one of them can't be read. */
-export async function isMadeOf(path: string, { paths, size }: FileParts): Promise<boolean> {
+export async function isMadeOf(path: string, parts: FileParts): Promise<boolean> {
   using file = await Deno.open(path);
-  if ((await file.stat()).size !== size) return false;
-  const [wanted, found] = [new Uint8Array(CHUNK), new Uint8Array(CHUNK)];
-  for (const partPath of paths) {
-    using part = await Deno.open(partPath);
-    for (;;) {
-      const length = await part.read(wanted);
-      if (length === null) break;
-      if (await fill(file, found.subarray(0, length)) !== length) return false;
-      if (!isEqual(wanted, found, length)) return false;
-    }
+  if ((await file.stat()).size !== parts.size) return false;
+  const found = new Uint8Array(CHUNK);
+  for await (const wanted of readParts(parts)) {
+    const { length } = wanted;
+    if (await fill(file, found.subarray(0, length)) !== length) return false;
+    if (!isEqual(wanted, found, length)) return false;
   }
   return true;
 }

@@ -2,6 +2,7 @@
 
 import type { AgentParts, Membership } from "../agent/membership.ts";
 import { UnderlaySurvey } from "../agent/underlay_survey.ts";
+import { DEFAULT_STATE_DIR } from "../api/names.ts";
 import { K8slanError } from "../base/errors.ts";
 import { DevicePluginManager } from "../deviceplugin/device_plugin_manager.ts";
 import { PodResources } from "../deviceplugin/pod_resources.ts";
@@ -21,6 +22,7 @@ import { lanNodeStatus } from "./node_report.ts";
 import { NodeReporter } from "./node_reporter.ts";
 import { OrphanWatch } from "./orphan_watch.ts";
 import { PodGate } from "./pod_gate.ts";
+import { ProgramFolder } from "./program_folder.ts";
 
 export interface ClusterOptions {
   /** A kubeconfig; none: as found in the environment, in a pod its ServiceAccount. */
@@ -112,6 +114,10 @@ export class ClusterMembership implements Membership {
     const source = installSource(env);
     this.#installer = source === undefined ? undefined : new CniInstaller({
       ...{ source, binDir: cniBinDir, changed, log },
+      // The plugin looks for itself in no other state directory.
+      ...(stateDir === DEFAULT_STATE_DIR
+        ? { program: new ProgramFolder({ source, folder: `${stateDir}/program`, log }) }
+        : {}),
       stampFile: `${stateDir}/plugin.json`,
     });
     this.lans = new ClusterLans({
