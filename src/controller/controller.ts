@@ -19,6 +19,8 @@ export interface ControllerOptions {
   readonly lease: ObjectKey & { readonly namespace: string };
   /** Of this process alone, never used again. */
   readonly identity: string;
+  /** Whether a holder of the lease is known to have ended. */
+  readonly hasEnded?: (holder: string) => boolean;
   readonly log: Log;
   readonly signal: AbortSignal;
   readonly timing?: LeaseTiming;
@@ -58,7 +60,7 @@ export class Controller {
    * the process shall end then, since nobody can tell what it still has under way.
    */
   async run(): Promise<"ended" | "lost"> {
-    const { leaseApi, lease, identity, signal, log, timing, clock } = this.#options;
+    const { leaseApi, lease, identity, hasEnded, signal, log, timing, clock } = this.#options;
     const stop = new AbortController();
     const onEnd = () => stop.abort();
     signal.addEventListener("abort", onEnd);
@@ -69,6 +71,7 @@ export class Controller {
       await Promise.race([this.view.synced, watching]);
       const outcome = await runAsLeader({
         ...{ api: leaseApi, lease, identity, signal: stop.signal, log },
+        ...(hasEnded === undefined ? {} : { hasEnded }),
         ...(timing === undefined ? {} : { timing }),
         ...(clock === undefined ? {} : { clock }),
       }, (term) => this.#lead(term));

@@ -26,6 +26,8 @@ export interface LeaderOptions {
   readonly lease: ObjectKey & { readonly namespace: string };
   /** Of this process alone, never used again: the pod's name and something random. */
   readonly identity: string;
+  /** Whether another holder is known to have ended, so that its lease need not be waited for. */
+  readonly hasEnded?: (holder: string) => boolean;
   /** Fires when the process shall end. */
   readonly signal: AbortSignal;
   readonly log: Log;
@@ -137,12 +139,12 @@ class Candidate {
         this.#failures = 0;
         return this.#lease === undefined
           ? { kind: "read" }
-          : { kind: "read", lease: seen(this.#lease) };
+          : { kind: "read", lease: this.#seen(this.#lease) };
       }
       this.#lease = action.do === "create" || this.#lease === undefined
         ? await api.create(LEASES, { metadata: { ...key }, spec: this.#spec(undefined) }, call)
         : await api.replace(LEASES, { ...this.#lease, spec: this.#spec(this.#lease) }, call);
-      return { kind: "written", lease: seen(this.#lease), sentAt };
+      return { kind: "written", lease: this.#seen(this.#lease), sentAt };
     } catch (error) {
       if (isConflict(error) || isAlreadyExists(error) || isNotFound(error)) {
         log.debug("The lease changed meanwhile", { error: describe(error) });
@@ -152,6 +154,17 @@ class Candidate {
       log[level](`The lease can't be ${PAST[action.do]}`, { error: describe(error) });
       return { kind: "failed" };
     }
+  }
+
+  #seen({ metadata: { resourceVersion }, spec = {} }: Lease): SeenLease {
+    const { identity, hasEnded } = this.#options;
+    const { holderIdentity: holder, leaseDurationSeconds } = spec;
+    const isFree = !holder || (holder !== identity && hasEnded?.(holder) === true);
+    return {
+      resourceVersion,
+      ...(isFree ? {} : { holder }),
+      durationMs: (leaseDurationSeconds ?? 1) * 1_000,
+    };
   }
 
   #spec(before: Lease | undefined): NonNullable<Lease["spec"]> {
@@ -185,12 +198,3 @@ class Candidate {
 }
 
 const PAST = { read: "read", create: "created", take: "taken", renew: "renewed" } as const;
-
-function seen({ metadata: { resourceVersion }, spec = {} }: Lease): SeenLease {
-  const { holderIdentity, leaseDurationSeconds } = spec;
-  return {
-    resourceVersion,
-    ...(holderIdentity ? { holder: holderIdentity } : {}),
-    durationMs: (leaseDurationSeconds ?? 1) * 1_000,
-  };
-}
