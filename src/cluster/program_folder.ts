@@ -10,7 +10,7 @@ import { describe } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { type CarriedFile, type CarriedProgram, findCarried } from "./carried_program.ts";
 import { type FileParts, findParts, writeParts } from "./file_parts.ts";
-import { CACHE_NAME, startOnce } from "./program_start.ts";
+import { startOnce } from "./program_start.ts";
 
 export interface ProgramFolderOptions {
   /** The executable for the host: a file, or a folder with its parts. */
@@ -29,7 +29,9 @@ export class ProgramFolder {
   readonly #options: ProgramFolderOptions;
   /** What the source carries, until its stamp changes. */
   #known: { readonly stamp: string; readonly program: CarriedProgram | undefined } | undefined;
-  /** Does not run from here. */
+  /** The version that was started since it was laid, by this process. */
+  #started: string | undefined;
+  /** The version that does not run from here. */
   #unfit: string | undefined;
   #failure: string | undefined;
 
@@ -46,10 +48,11 @@ export class ProgramFolder {
       if (program === undefined || program.id === this.#unfit) return;
       const dir = `${folder}/${program.id}`;
       if (!await isWhole(dir, program)) {
+        this.#started = undefined;
         await this.#unpack(parts, program, dir);
         log.info("The program is unpacked for the CNI plugin", { path: dir });
       }
-      if (!await isThere(`${dir}/${CACHE_NAME}`)) await this.#warmUp(program, dir);
+      if (program.id !== this.#started) await this.#start(program, dir);
       this.#failure = undefined;
     } catch (error) {
       const failure = describe(error);
@@ -119,10 +122,17 @@ export class ProgramFolder {
     }
   }
 
-  /** Afterwards a start is as fast as any later one. What can't be started had better not be found. */
-  async #warmUp({ id }: CarriedProgram, dir: string): Promise<void> {
+  /**
+   * Afterwards Deno's caches are on the disk, and what a start needs of the program is in memory, on
+   * the account of this process: to read it within a small control group takes a call a second.
+   * What can't be started had better not be found.
+   */
+  async #start({ id }: CarriedProgram, dir: string): Promise<void> {
     const why = await startOnce(dir);
-    if (why === undefined) return;
+    if (why === undefined) {
+      this.#started = id;
+      return;
+    }
     this.#unfit = id;
     await Deno.remove(dir, { recursive: true });
     throw new Error(`It does not run from "${dir}": ${why}`);

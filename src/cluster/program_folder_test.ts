@@ -8,8 +8,8 @@ import { RUN_FLAGS } from "./program_start.ts";
 
 /** In place of Deno: makes a cache that tells how it was started. */
 const FAKE_DENO = `#!/bin/sh
-mkdir "$DENO_DIR"
-echo "$CNI_COMMAND $*" > "$DENO_DIR/start"
+mkdir -p "$DENO_DIR"
+echo "$CNI_COMMAND $*" >> "$DENO_DIR/start"
 `;
 
 class Setting implements Disposable {
@@ -88,14 +88,18 @@ Deno.test("ProgramFolder does nothing for a compiled program", async () => {
   assert.deepEqual(setting.log.messages("warn"), []);
 });
 
-Deno.test("ProgramFolder leaves alone what is whole, and its cache", async () => {
+Deno.test("ProgramFolder leaves alone what is whole, and starts it once in each process", async () => {
   using setting = new Setting();
-  await (await setting.program()).lay();
+  const program = await setting.program();
+  await program.lay();
   const before = setting.identity();
-  Deno.writeTextFileSync(`${setting.dir()}/deno-dir/start`, "mine");
+  const starts = () =>
+    Deno.readTextFileSync(`${setting.dir()}/deno-dir/start`).split("\n").length - 1;
+  await program.lay();
+  assert.equal(starts(), 1);
   await (await setting.program()).lay();
+  assert.equal(starts(), 2);
   assert.equal(setting.identity(), before);
-  assert.equal(Deno.readTextFileSync(`${setting.dir()}/deno-dir/start`), "mine");
 });
 
 const DAMAGES: readonly (readonly [string, (dir: string) => void])[] = [
@@ -120,6 +124,7 @@ for (const [what, damage] of DAMAGES) {
     damage(dir);
     await program.lay();
     assert.equal(setting.dir(), dir);
+    assert.ok(Deno.statSync(`${dir}/deno-dir/start`).isFile);
     assert.equal(Deno.readTextFileSync(`${dir}/app/main.js`), "// main");
     assert.equal(Deno.statSync(`${dir}/k8slan`).mode! & 0o7777, 0o755);
     assert.deepEqual(Deno.readFileSync(`${dir}/app/src/cni/main.js`), new Uint8Array(300_000));
@@ -133,16 +138,6 @@ Deno.test("ProgramFolder removes what a crash left", async () => {
   });
   await (await setting.program()).lay();
   assert.equal(setting.names().length, 1);
-});
-
-Deno.test("ProgramFolder starts it once more if it was stopped before it could", async () => {
-  using setting = new Setting();
-  await (await setting.program()).lay();
-  Deno.removeSync(`${setting.dir()}/deno-dir`, { recursive: true });
-  const before = setting.identity();
-  await (await setting.program()).lay();
-  assert.equal(setting.identity(), before);
-  assert.ok(Deno.statSync(`${setting.dir()}/deno-dir/start`).isFile);
 });
 
 Deno.test("ProgramFolder leaves nothing of a program that does not run, and tries it once", async () => {

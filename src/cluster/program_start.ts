@@ -12,9 +12,6 @@ export const RUN_FLAGS: readonly string[] = [
   "-A",
 ];
 
-/** Where Deno keeps the program's compiled code, beside the program. */
-export const CACHE_NAME = "deno-dir";
-
 const LIMIT_MS = 30_000;
 
 /**
@@ -27,7 +24,7 @@ export async function startOnce(dir: string): Promise<string | undefined> {
       args: ["run", ...RUN_FLAGS, `${dir}/app/main.js`],
       clearEnv: true,
       env: {
-        DENO_DIR: `${dir}/${CACHE_NAME}`,
+        DENO_DIR: `${dir}/deno-dir`,
         DENO_NO_PACKAGE_JSON: "1",
         DENO_NO_UPDATE_CHECK: "1",
         CNI_COMMAND: "VERSION",
