@@ -82,7 +82,7 @@ Deno.test("startServers() makes a certificate that the API server is told to tru
   assert.equal(await stage.ask(bundle), true); // the other is not there, as the API server knows
   stage.facts.synced = false;
   assert.equal(await stage.ask(bundle), true);
-  assert.deepEqual(await stage.page("/healthz"), [200, "ok"]);
+  assert.deepEqual(await stage.page("/healthz"), [200, "ok\n"]);
 });
 
 Deno.test("startServers() leaves making the certificate to the leader, and then serves it", async () => {

@@ -91,7 +91,7 @@ class Webhook implements AsyncDisposable {
     const url = `https://127.0.0.1:${servers.webhookPort}/validate-lan`;
     await makeConfiguration(api, url, failurePolicy);
     await until("the webhook is ready", async () => {
-      return await page(servers.healthPort, "/readyz") === "ok";
+      return await page(servers.healthPort, "/readyz") === "ok\n";
     });
     // API servers hear of a configuration some time after it is written.
     await until("the API server asks the webhook", async () => {
