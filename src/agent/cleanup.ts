@@ -15,7 +15,7 @@ import { AttachmentRecords } from "./attachment_records.ts";
 import { type CleanupPlaces, ownFiles, removeOwnFile } from "./cleanup_files.ts";
 
 export interface CleanupOptions extends CleanupPlaces {
-  /** Also while workloads are attached, which lose their interfaces. */
+  /** Also while workloads are attached, which lose their interfaces; the plugin stays then. */
   readonly force: boolean;
   readonly log: Log;
 }
@@ -43,6 +43,7 @@ interface Step {
 export async function cleanUpNode(options: CleanupOptions): Promise<CleanupReport> {
   const { runDir, force, log } = options;
   const netnsDir = `${runDir}/${NETNS_DIR_NAME}`;
+  const isNew = !isThere(runDir);
   for (const path of [runDir, netnsDir]) Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
   requireSharedMounts(netnsDir);
   using _lock = lockAgent(runDir, log);
@@ -55,7 +56,8 @@ export async function cleanUpNode(options: CleanupOptions): Promise<CleanupRepor
   await kernel.settled();
 
   const files = ownFiles(options, {
-    keepPlugin: work.attached.length > 0,
+    // Nor on a second run, when nobody knows any more that there were workloads.
+    keepPlugin: force,
     // What is left in there may be in use just as well.
     keepRunDir: work.foreign.length + report.failed.length > 0,
   });
@@ -65,7 +67,19 @@ export async function cleanUpNode(options: CleanupOptions): Promise<CleanupRepor
     run: () => removeOwnFile(file),
   }));
   await runAll(steps, report);
-  return report;
+  // What was made for the lock alone is not worth a word.
+  const removed = report.removed.filter((what) => !isNew || !what.startsWith(`"${runDir}`));
+  return { ...report, removed };
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 interface Work {
@@ -127,12 +141,7 @@ function attachedText(
 
 function readRecords(stateDir: string, log: Log): ReadonlyMap<string, Attachment> {
   const directory = `${stateDir}/attachments`;
-  try {
-    Deno.statSync(directory);
-  } catch {
-    return new Map();
-  }
-  return new AttachmentRecords(directory, log).readAll();
+  return isThere(directory) ? new AttachmentRecords(directory, log).readAll() : new Map();
 }
 
 function stillAttached(attached: readonly string[]): K8slanError {

@@ -26,6 +26,8 @@ export interface OwnFile {
 
 const RUN_FILE = /^(agent\.(sock|lock)|deletes)$/;
 const STATE_FILE = /^(attachments|(taps|first-seen|cluster|plugin)\.json(\.damaged)?)$/;
+/** The plugin's program, ready to run. */
+const PROGRAM_FOLDER = "program";
 /** As scripts/build_launcher.sh names them. */
 const CACHE_FOLDER = /^([0-9a-f]{16}|unpack\.\w{6})$/;
 /** What `isOurSocketName` of src/deviceplugin says. */
@@ -40,16 +42,27 @@ export function ownFiles(
   const sockets = namesIn(`${kubeletDir}/device-plugins`)
     .filter((name) => DEVICE_SOCKET.test(name))
     .map((name): OwnFile => ({ path: `${kubeletDir}/device-plugins/${name}`, kind: "file" }));
-  const plugin = pluginFiles(places, keepPlugin);
+  const state = `${hostRoot}${stateDir}`;
+  const plugin = [
+    ...pluginFiles(places),
+    // This very program may lie in one of these, so they come late.
+    { path: `${state}/${PROGRAM_FOLDER}`, kind: "tree" },
+    ...filesIn(`${hostRoot}${cacheDir}`, CACHE_FOLDER),
+  ] satisfies OwnFile[];
   const own: OwnFile[] = [
     ...sockets,
-    ...plugin.own,
     ...(keepRunDir ? [] : runFiles(runDir, hostRoot)),
-    ...filesIn(`${hostRoot}${stateDir}`, STATE_FILE),
-    // Last, since this very program may lie in it.
-    ...filesIn(`${hostRoot}${cacheDir}`, CACHE_FOLDER),
+    ...filesIn(state, STATE_FILE).slice(0, -1),
+    ...(keepPlugin ? [] : plugin),
+    { path: state, kind: "folder" },
   ];
-  return { own: own.filter(({ path }) => lstat(path) !== undefined), kept: plugin.kept };
+  return {
+    own: own.filter(isThere),
+    kept: [
+      ...foreignAlias(places),
+      ...(keepPlugin ? plugin : []).filter(isThere).map(({ path }) => `"${path}": ${NEEDED}`),
+    ],
+  };
 }
 
 function runFiles(runDir: string, hostRoot: string): OwnFile[] {
@@ -69,27 +82,31 @@ function filesIn(folder: string, pattern: RegExp): OwnFile[] {
   ];
 }
 
-function pluginFiles({ cniBinDir }: CleanupPlaces, keepPlugin: boolean) {
-  const plugin = `${cniBinDir}/${CNI_TYPE}`;
-  const alias = `${cniBinDir}/${CNI_TYPE_ALIAS}`;
-  const own: OwnFile[] = [];
-  const kept: string[] = [];
-  const target = linkTarget(alias);
-  if (target !== undefined && [CNI_TYPE, `./${CNI_TYPE}`, plugin].includes(target)) {
-    own.push({ path: alias, kind: "file" });
-  } else if (lstat(alias) !== undefined) {
-    kept.push(`"${alias}": it belongs to another program`);
+const NEEDED =
+  "workloads that were attached cannot end without it; clean up again after them, without --force";
+
+/** The plugin, its second name if that is ours, and what an interrupted installation left. */
+function pluginFiles({ cniBinDir }: CleanupPlaces): OwnFile[] {
+  const names = namesIn(cniBinDir).filter((name) =>
+    name === CNI_TYPE || name === CNI_TYPE_ALIAS && isOurAlias(cniBinDir) ||
+    name.startsWith(`.${CNI_TYPE}.`) && isTemporary(name)
+  );
+  return names.map((name) => ({ path: `${cniBinDir}/${name}`, kind: "file" }));
+}
+
+function foreignAlias({ cniBinDir }: CleanupPlaces): string[] {
+  const path = `${cniBinDir}/${CNI_TYPE_ALIAS}`;
+  if (lstat(path) === undefined || isOurAlias(cniBinDir)) return [];
+  return [`"${path}": it belongs to another program`];
+}
+
+function isOurAlias(cniBinDir: string): boolean {
+  try {
+    const target = Deno.readLinkSync(`${cniBinDir}/${CNI_TYPE_ALIAS}`);
+    return [CNI_TYPE, `./${CNI_TYPE}`, `${cniBinDir}/${CNI_TYPE}`].includes(target);
+  } catch {
+    return false; // no link
   }
-  own.push({ path: plugin, kind: "file" });
-  for (const name of namesIn(cniBinDir)) {
-    if (name.startsWith(`.${CNI_TYPE}.`) && isTemporary(name)) {
-      own.push({ path: `${cniBinDir}/${name}`, kind: "file" });
-    }
-  }
-  if (!keepPlugin) return { own, kept };
-  const why = "the workloads that were attached cannot end without it; clean up again afterwards";
-  const files = own.filter(({ path }) => lstat(path) !== undefined);
-  return { own: [], kept: [...kept, ...files.map(({ path }) => `"${path}": ${why}`)] };
 }
 
 /** Removes it; that it is gone already is fine. Returns why it was left instead, if so. */
@@ -113,12 +130,8 @@ function namesIn(folder: string): string[] {
   }
 }
 
-function linkTarget(path: string): string | undefined {
-  try {
-    return Deno.readLinkSync(path);
-  } catch {
-    return undefined;
-  }
+function isThere({ path }: OwnFile): boolean {
+  return lstat(path) !== undefined;
 }
 
 function lstat(path: string): Deno.FileInfo | undefined {

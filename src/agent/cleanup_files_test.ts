@@ -42,25 +42,28 @@ const OF_OURS = [
   "run/deletes/one",
   "run/netns/",
   "state/attachments/a.json",
+  "state/program/11fe7ab527238b4a/k8slan",
+  "state/program/11fe7ab527238b4a/k8slan",
   "cache/11fe7ab527238b4a/k8slan",
 ];
 
-Deno.test("ownFiles() lists what is ours, and the cache last", () => {
+Deno.test("ownFiles() lists what is ours, and the program late", () => {
   using dir = new TempDir();
   const { own, kept } = namesOf(dir, place(dir, OF_OURS));
   assert.deepEqual(own, [
     "kubelet/device-plugins/k8slan-pod1.sock",
-    "bin/macvtap",
-    "bin/k8slan",
-    "bin/.k8slan.0d1f0a3e-1111-4222-8333-444455556666.tmp",
     "run/netns",
     "run/agent.lock",
     "run/deletes",
     "run",
     "state/attachments",
-    "state",
+    "bin/.k8slan.0d1f0a3e-1111-4222-8333-444455556666.tmp",
+    "bin/k8slan",
+    "bin/macvtap",
+    "state/program",
     "cache/11fe7ab527238b4a",
     "cache",
+    "state",
   ]);
   assert.deepEqual(kept, []);
 });
@@ -89,11 +92,11 @@ for (const target of ["../elsewhere/k8slan", "macvlan", "/opt/other/k8slan"]) {
 Deno.test("ownFiles() keeps the plugin where workloads still need it", () => {
   using dir = new TempDir();
   const { own, kept } = namesOf(dir, place(dir, OF_OURS), { plugin: true });
-  assert.deepEqual(own.filter((name) => name.startsWith("bin/")), []);
-  assert.equal(kept.length, 3);
+  assert.deepEqual(own.filter((name) => /^(bin|cache)|program/.test(name)), []);
+  assert.equal(kept.length, 6);
   assert.match(
     kept.join(),
-    /"bin\/k8slan": the workloads that were attached cannot end without it/,
+    /"bin\/k8slan": workloads that were attached cannot end without it/,
   );
 });
 

@@ -216,7 +216,10 @@ export function buildProgram(host: CliHost): Program {
     ["systemctl disable --now k8slan && k8slan cleanup"],
     async (options) => await (await import("./cleanup.ts")).cleanup(options, host),
   )
-    .option("--force", "also while workloads are attached, which lose their interfaces")
+    .option(
+      "--force",
+      "also while workloads are attached, which lose their interfaces; the CNI plugin stays",
+    )
     .option("--run-dir <dir>", "of the agent", DEFAULT_RUN_DIR)
     .option("--state-dir <dir>", "of the agent", DEFAULT_STATE_DIR)
     .option("--cni-bin-dir <dir>", "where the CNI plugin is", DEFAULT_CNI_BIN_DIR)
