@@ -22,8 +22,11 @@ const HUNDRED = 100;
 /** Files of this many LANs each. */
 const LANS_PER_FILE = 10;
 const IDLE_MS = { few: 30_000, many: 60_000 };
-/** Bridges report their ports once more 15 s after they were made. */
-const SETTLE_MS = 20_000;
+/**
+ * Bridges report their ports once more 15 s after they were made; V8 tidies up for half a minute after
+ * work, and so does the agent half a minute after its start.
+ */
+const SETTLE_MS = 40_000;
 const IDLE_BUDGET_PERCENT = 0.2;
 const MEMORY_BUDGET_MB = 110;
 
