@@ -25,7 +25,7 @@ export interface OwnFile {
 }
 
 const RUN_FILE = /^(agent\.(sock|lock)|deletes)$/;
-const STATE_FILE = /^(attachments|program|(taps|first-seen|cluster|plugin)\.json(\.damaged)?)$/;
+const STATE_FILE = /^(attachments|(taps|first-seen|cluster|plugin)\.json(\.damaged)?)$/;
 /** The plugin's program, ready to run. */
 const PROGRAM_FOLDER = "program";
 /** As scripts/build_launcher.sh names them. */

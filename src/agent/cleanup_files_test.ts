@@ -43,8 +43,6 @@ const OF_OURS = [
   "run/netns/",
   "state/attachments/a.json",
   "state/program/11fe7ab527238b4a/k8slan",
-  "state/program/11fe7ab527238b4a/k8slan",
-  "state/program/11fe7ab527238b4a/k8slan",
   "cache/11fe7ab527238b4a/k8slan",
 ];
 
@@ -58,7 +56,6 @@ Deno.test("ownFiles() lists what is ours, and the program late", () => {
     "run/deletes",
     "run",
     "state/attachments",
-    "state/program",
     "bin/.k8slan.0d1f0a3e-1111-4222-8333-444455556666.tmp",
     "bin/k8slan",
     "bin/macvtap",
