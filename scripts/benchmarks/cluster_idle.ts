@@ -1,8 +1,8 @@
 /** What the product and kubelet use while nothing happens. */
 
-import { DEFAULT_AGENT_HEALTH_PORT } from "../../src/api/names.ts";
+import { AgentFigures } from "./agent_figures.ts";
 import { pause } from "./bench.ts";
-import { type ClusterStage, SPOKES, type StageNode } from "./cluster_stage.ts";
+import { type ClusterStage, SPOKES } from "./cluster_stage.ts";
 import type { Finding } from "./finding.ts";
 import { cpuMs, rssMb } from "./process_usage.ts";
 
@@ -34,7 +34,7 @@ export async function idle(stage: ClusterStage, ms: number): Promise<readonly No
     kubelet: meter(await stage.kubeletPid(node)),
     controller: meter(await stage.controllerPid(node)),
     isLeader: node === leader,
-    sent: await messagesSent(node),
+    sent: (await AgentFigures.read(node)).messages,
   })));
   const started = performance.now();
   for (const { agent, kubelet, controller } of meters) {
@@ -48,7 +48,7 @@ export async function idle(stage: ClusterStage, ms: number): Promise<readonly No
   return await Promise.all(stage.nodes.map(async (node, at) => ({
     ...usages[at]!,
     isLeader: meters[at]!.isLeader,
-    messages: await messagesSent(node) - meters[at]!.sent,
+    messages: (await AgentFigures.read(node)).messages - meters[at]!.sent,
   })));
 }
 
@@ -60,16 +60,6 @@ function meter(pid: number) {
     },
     read: (ms: number): Usage => ({ percent: (cpuMs(pid) - before) / ms * 100, mb: rssMb(pid) }),
   };
-}
-
-const SENT = /^k8slan_agent_device_(?:registrations|lists)_total (\d+)$/gm;
-
-async function messagesSent({ product: { node } }: StageNode): Promise<number> {
-  const url = `http://127.0.0.1:${DEFAULT_AGENT_HEALTH_PORT}/metrics`;
-  const text = await node.run(["busybox", "wget", "-q", "-O-", url]);
-  const counts = [...text.matchAll(SENT)].map(([, count]) => Number(count));
-  if (counts.length !== 2) throw new Error(`The agent does not tell what it sent:\n${text}`);
-  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 /** Of the first node nothing is attached, of the second all spokes of all LANs. */

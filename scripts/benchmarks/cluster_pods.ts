@@ -2,7 +2,9 @@
 
 import type { KubeObject } from "../../src/kube/objects.ts";
 import { resource } from "../../src/kube/resource.ts";
-import { podObject } from "../../tests/support/product_objects.ts";
+import { NETWORK_ATTACHMENT_DEFINITIONS } from "../../src/kube/resources.ts";
+import { networkObject, podObject, type PodOptions } from "../../tests/support/product_objects.ts";
+import { AgentFigures } from "./agent_figures.ts";
 import { Follower } from "./cluster_follower.ts";
 import { clusterLan, type ClusterStage, NAMESPACE } from "./cluster_stage.ts";
 import { ContainerStarts } from "./container_starts.ts";
@@ -10,6 +12,9 @@ import type { Finding } from "./finding.ts";
 import { median } from "./stats.ts";
 
 const BUDGET_MS = 100;
+const AGENT_BUDGET_MS = 10;
+/** A network of the kind that other plugins make, without addresses as well. */
+const BRIDGE = { cniVersion: "1.0.0", name: "bench", type: "bridge", bridge: "bench0" };
 
 interface Pod extends KubeObject {
   readonly spec: unknown;
@@ -33,23 +38,22 @@ interface Start {
 
 export interface PodStarts {
   readonly plain: readonly Start[];
+  readonly bridge: readonly Start[];
   readonly macvtap: readonly Start[];
+  /** What the agent took for one of `macvtap`, on average. Milliseconds. */
+  readonly agent: number;
   /** The first pod with a macvtap since the product was installed. */
   readonly cold: Start;
 }
 
-/** Pods one after the other on one node, with and without a macvtap in turns. */
-export async function podStarts(stage: ClusterStage, pairs: number): Promise<PodStarts> {
-  const [{ product: { node } }] = stage.nodes;
-  await using starts = new ContainerStarts(node);
+/** Pods one after the other on one node: with a macvtap, with another network, without any, in turns. */
+export async function podStarts(stage: ClusterStage, rounds: number): Promise<PodStarts> {
+  const [first] = stage.nodes;
+  const { node } = first.product;
+  await using containers = new ContainerStarts(node);
   await using pods = new Follower(stage.api, PODS, { namespace: NAMESPACE });
-  /** With spoke 0 of LAN `at`, which isn't on the node yet: the LAN is made first. */
-  const start = async (name: string, at?: number): Promise<Start> => {
-    const spoke = at === undefined ? undefined : clusterLan(at).spec.spokes[0];
-    const object = podObject(name, {
-      ...{ namespace: NAMESPACE, node },
-      ...(spoke === undefined ? {} : { networks: spoke, spokes: [spoke] }),
-    });
+  const start = async (name: string, networks: Networks = {}): Promise<Start> => {
+    const object = podObject(name, { namespace: NAMESPACE, node, ...networks });
     const key = { namespace: NAMESPACE, name };
     const began = { at: performance.now(), date: Date.now() };
     await stage.api.create(PODS, withEnd(object));
@@ -59,24 +63,44 @@ export async function podStarts(stage: ClusterStage, pairs: number): Promise<Pod
       (all) => all.get(path)?.status?.phase === "Running",
     );
     const id = pods.objects.get(path)?.status?.containerStatuses?.[0]?.containerID;
-    const started = await starts.of(id?.replace("containerd://", "") ?? "");
+    const started = await containers.of(id?.replace("containerd://", "") ?? "");
     await stage.api.delete(PODS, key);
     await pods.until(`pod "${name}" is gone`, (all) => !all.has(path));
     return { started: started - began.date, running: running - began.at };
   };
 
+  const network = networkObject(BRIDGE.name, BRIDGE, { namespace: NAMESPACE });
+  await stage.api.create(NETWORK_ATTACHMENT_DEFINITIONS, network);
   await start("first");
-  const cold = await start("first-macvtap", 0);
-  const plain: Start[] = [];
-  const macvtap: Start[] = [];
-  for (let pair = 0; pair < pairs; pair++) {
+  await start("first-bridge", { networks: BRIDGE.name });
+  const cold = await start("first-macvtap", macvtapOf(0));
+  const starts: Record<"plain" | "bridge" | "macvtap", Start[]> = {
+    plain: [],
+    bridge: [],
+    macvtap: [],
+  };
+  const before = (await AgentFigures.read(first)).adds;
+  for (let round = 0; round < rounds; round++) {
     const turns = [
-      async () => plain.push(await start(`plain-${pair}`)),
-      async () => macvtap.push(await start(`macvtap-${pair}`, pair + 1)),
-    ];
-    for (const turn of pair % 2 === 0 ? turns : turns.reverse()) await turn();
+      ["plain", {}],
+      ["bridge", { networks: BRIDGE.name }],
+      ["macvtap", macvtapOf(round + 1)],
+    ] as const;
+    // Each comes after each.
+    for (const [kind, networks] of round % 2 === 0 ? turns : turns.toReversed()) {
+      starts[kind].push(await start(`${kind}-${round}`, networks));
+    }
   }
-  return { plain, macvtap, cold };
+  const after = (await AgentFigures.read(first)).adds;
+  return { ...starts, cold, agent: (after.ms - before.ms) / (after.count - before.count) };
+}
+
+type Networks = Pick<PodOptions, "networks" | "spokes">;
+
+/** By the first spoke of LAN `at`. The LAN isn't on the node yet: it is made first. */
+function macvtapOf(at: number): Networks {
+  const [spoke = ""] = clusterLan(at).spec.spokes;
+  return { networks: spoke, spokes: [spoke] };
 }
 
 /** Ends when it is told to, so that the next pod doesn't start while kubelet waits for this one. */
@@ -86,20 +110,30 @@ function withEnd(pod: ReturnType<typeof podObject>) {
   return { ...pod, spec: { ...pod.spec, containers, terminationGracePeriodSeconds: 10 } };
 }
 
-export function podFindings({ plain, macvtap, cold }: PodStarts): Finding[] {
+export function podFindings({ plain, bridge, macvtap, cold, agent }: PodStarts): Finding[] {
   const of = (starts: readonly Start[], which: keyof Start) =>
     median(starts.map((start) => start[which]));
-  const finding = (what: string, which: keyof Start): Finding => ({
-    ...{ what, unit: "ms", ours: of(macvtap, which) },
-    ...{ note: spread(macvtap, which) },
-    other: { name: "without it", value: of(plain, which), note: spread(plain, which) },
+  const finding = (
+    what: string,
+    which: keyof Start,
+    name: string,
+    others: readonly Start[],
+  ): Finding => ({
+    ...{ what, unit: "ms", ours: of(macvtap, which), note: spread(macvtap, which) },
+    other: { name, value: of(others, which), note: spread(others, which) },
   });
+  const until = "Pod with a macvtap, created until its container runs";
   return [
     {
-      ...finding("Pod with a macvtap, created until its container runs", "started"),
+      ...finding(until, "started", "no further interface", plain),
       budget: { mostAboveOther: BUDGET_MS },
     },
-    finding("… until the API server knows", "running"),
+    finding("…", "started", "one by plugin `bridge`", bridge),
+    finding("… until the API server knows", "running", "no further interface", plain),
+    {
+      ...{ what: "… of which the agent, LAN not on the node yet", unit: "ms", ours: agent },
+      budget: { most: AGENT_BUDGET_MS },
+    },
     {
       ...{ what: "The first one after installing", unit: "ms", ours: cold.started },
       other: { name: "those after it", value: of(macvtap, "started") },

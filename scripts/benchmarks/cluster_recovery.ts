@@ -36,38 +36,40 @@ export interface FailOver {
   readonly works: number;
 }
 
-/**
- * Ends the controller that leads, by SIGKILL or as in a roll-out, and makes LAN number `lan` at the
- * same time.
- */
+/** By SIGKILL, by SIGSTOP as when its machine hangs, as in a roll-out. */
+export type End = "killed" | "stopped" | "deleted";
+
+/** Ends the controller that leads, and makes LAN number `lan` at the same time. */
 export async function failOver(
   stage: ClusterStage,
-  how: "killed" | "deleted",
+  how: End,
   lan: number,
 ): Promise<FailOver> {
   const { api, product } = stage;
   await product.ready();
-  const { pod, node } = await stage.leader();
+  const { identity, pod, node } = await stage.leader();
   const pid = await stage.controllerPid(node);
   const fieldSelector = `metadata.name=${CONTROLLER_NAME}`;
   const namespace = SYSTEM_NAMESPACE;
   await using leases = new Follower(api, LEASES, { namespace, fieldSelector });
   await leases.until("the lease is known", ({ size }) => size === 1);
   const started = performance.now();
-  if (how === "killed") Deno.kill(pid, "SIGKILL");
-  else await api.delete(PODS, { namespace, name: pod });
+  if (how === "deleted") await api.delete(PODS, { namespace, name: pod });
+  else Deno.kill(pid, how === "killed" ? "SIGKILL" : "SIGSTOP");
   const { metadata: { name } } = await api.create(LANS, clusterLan(lan));
   const [leads, works] = await Promise.all([
     leases.until("another one leads", (all) =>
       all.values().some(({ spec }) => {
         const holder = spec?.holderIdentity;
-        return !!holder && !holder.startsWith(`${pod}_`);
+        return !!holder && holder !== identity;
       })),
     stage.lans.until("the LAN is ready", (all) => {
       const found = all.get(`${NAMESPACE}/${name}`);
       return found !== undefined && isReady(found);
     }),
   ]);
+  // One that hung is not to wake up as if nothing had been.
+  if (how === "stopped") Deno.kill(pid, "SIGKILL");
   await api.delete(LANS, { namespace: NAMESPACE, name });
   await stage.lans.until("the LAN is gone", (all) => !all.has(`${NAMESPACE}/${name}`));
   return { leads: leads - started, works: works - started };
@@ -76,31 +78,25 @@ export async function failOver(
 export function recoveryFindings(
   count: number,
   { away, registered }: AgentRestart,
-  killed: FailOver,
-  deleted: FailOver,
+  controllers: Readonly<Record<End, FailOver>>,
 ): Finding[] {
   const lease = { other: { name: "lease lasts", value: LEASE_TIMING.durationMs / 1000 } };
+  const ends = Object.entries(controllers).flatMap(([how, { leads, works }]): Finding[] => [
+    {
+      ...{ what: `Controller that leads ${how}: until another process leads`, unit: "s" },
+      ...{ ours: leads / 1000, ...lease },
+    },
+    {
+      ...{ what: "… until a LAN made meanwhile is Ready", unit: "s", ours: works / 1000 },
+      ...lease,
+    },
+  ]);
   return [
     {
       ...{ what: `Agent killed: from its start until kubelet has ${count * SPOKES} devices` },
       ...{ unit: "s", ours: registered / 1000, budget: { most: 3 } },
       other: { name: "kubelet starts it again after", value: away / 1000 },
     },
-    {
-      ...{ what: "Leading controller killed: until another leads", unit: "s" },
-      ...{ ours: killed.leads / 1000, ...lease },
-    },
-    {
-      ...{ what: "… until a LAN made meanwhile is Ready", unit: "s", ours: killed.works / 1000 },
-      ...lease,
-    },
-    {
-      ...{ what: "Leading controller's pod deleted: until another leads", unit: "s" },
-      ...{ ours: deleted.leads / 1000, ...lease },
-    },
-    {
-      ...{ what: "… until a LAN made meanwhile is Ready", unit: "s", ours: deleted.works / 1000 },
-      ...lease,
-    },
+    ...ends,
   ];
 }

@@ -35,8 +35,12 @@ const NOTES = `How:
 - **idle**: what /proc says. Nothing is attached on the one node, all spokes of all LANs on the other,
   so that each of them is unhealthy on the first. "Without LANs" is the same process before there was
   any. Messages are those that the agent counts: lists of devices and registrations.
-- **Pod**: one after the other on one node, with and without a macvtap in turns; the LAN of each is
-  not on the node before. From the request that makes the pod until containerd starts its container.
-  Kubelet looks at its containers once a second, so that the API server knows up to a second later.
-- **killed**: SIGKILL; **deleted**: as in a roll-out, so that the lease is given back.
+- **Pod**: one after the other on one node, with a macvtap, with an interface by the plugin \`bridge\`
+  and with none in turns; each macvtap is of a LAN that is not on the node before. From the request that
+  makes the pod until containerd starts its container. Kubelet looks at its containers once a second,
+  so that the API server knows up to a second later. Further interfaces come from a stand-in for multus
+  unless there is multus; what that takes is part of both.
+- **killed**: by SIGKILL, after which kubelet starts it again; **stopped**: by SIGSTOP, as when its
+  machine hangs, so that the lease has to run out; **deleted**: its pod, as in a roll-out, so that the
+  lease is given back.
 `;

@@ -9,10 +9,11 @@ import { applyLans, deleteLans, scaleFindings } from "./cluster_scale.ts";
 import { ClusterStage, SPOKES } from "./cluster_stage.ts";
 import type { Finding } from "./finding.ts";
 import { loadAverage } from "./machine.ts";
+import { table } from "./report.ts";
 
 /** V8 tidies up for half a minute after work. */
-const FULL = { lans: 100, rounds: 3, settleMs: 35_000, idleMs: 60_000, pairs: 10 };
-const QUICK: typeof FULL = { lans: 10, rounds: 1, settleMs: 1_000, idleMs: 5_000, pairs: 2 };
+const FULL = { lans: 100, rounds: 3, settleMs: 35_000, idleMs: 60_000, pods: 10 };
+const QUICK: typeof FULL = { lans: 10, rounds: 1, settleMs: 1_000, idleMs: 5_000, pods: 2 };
 
 export function clusterRow(bench: Bench): Promise<readonly Finding[]> {
   return bench.withCluster(async (cluster) => {
@@ -23,8 +24,13 @@ export function clusterRow(bench: Bench): Promise<readonly Finding[]> {
 }
 
 async function measure(bench: Bench, stage: ClusterStage): Promise<readonly Finding[]> {
-  const { lans, rounds, settleMs, idleMs, pairs } = bench.quick ? QUICK : FULL;
+  const { lans, rounds, settleMs, idleMs, pods } = bench.quick ? QUICK : FULL;
   const step = (what: string) => bench.note(`${what}; load average ${loadAverage()}`);
+  const findings: Finding[] = [];
+  const found = (some: readonly Finding[]) => {
+    findings.push(...some);
+    bench.note(`so far:\n${table(some)}`);
+  };
   const quietly = async () => {
     await pause(settleMs);
     return await idle(stage, idleMs);
@@ -39,26 +45,25 @@ async function measure(bench: Bench, stage: ClusterStage): Promise<readonly Find
     deleted.push(await deleteLans(stage, lans));
     applied.push(await applyLans(stage, lans));
   }
+  found(scaleFindings(lans, applied, deleted));
 
   const [, second] = stage.nodes;
   step("LANs attached");
   await attachAll(second, lans);
   step("with LANs");
-  const busy = await quietly();
+  found(idleFindings(lans, idleMs, bare, await quietly()));
   await detachAll(second, lans);
   await Promise.all(stage.nodes.map((node) => stage.untilGiven(node, lans * SPOKES)));
 
   step("pods");
-  const starts = await podStarts(stage, pairs);
-  step("agent restarted");
-  const restart = await restartAgent(stage, lans * SPOKES);
-  step("controllers ended");
-  const killed = await failOver(stage, "killed", lans);
-  const deletedPod = await failOver(stage, "deleted", lans);
-  return [
-    ...scaleFindings(lans, applied, deleted),
-    ...idleFindings(lans, idleMs, bare, busy),
-    ...podFindings(starts),
-    ...recoveryFindings(lans, restart, killed, deletedPod),
-  ];
+  found(podFindings(await podStarts(stage, pods)));
+
+  step("agent and controllers ended");
+  const agent = await restartAgent(stage, lans * SPOKES);
+  found(recoveryFindings(lans, agent, {
+    killed: await failOver(stage, "killed", lans),
+    stopped: await failOver(stage, "stopped", lans),
+    deleted: await failOver(stage, "deleted", lans),
+  }));
+  return findings;
 }

@@ -27,6 +27,13 @@ const KUBELET_SOCKET = "/var/lib/kubelet/pod-resources/kubelet.sock";
 const KUBELET_LOOK = { timeout: 60_000, interval: 20 };
 const UNLIMITED = { perSecond: 10_000, burst: 10_000 };
 
+export interface Leader {
+  /** Of the process, never used again. */
+  readonly identity: string;
+  readonly pod: string;
+  readonly node: StageNode;
+}
+
 export interface StageNode {
   readonly product: ProductNode;
   readonly kubelet: PodResources;
@@ -96,18 +103,17 @@ export class ClusterStage implements AsyncDisposable {
     );
   }
 
-  /** Name of the pod that acts as controller, and where it runs. */
-  async leader(): Promise<{ readonly pod: string; readonly node: StageNode }> {
-    const lease = await this.api.get(LEASES, {
-      namespace: SYSTEM_NAMESPACE,
-      name: CONTROLLER_NAME,
-    });
+  /** Who acts as controller, in which pod, and where that runs. */
+  async leader(): Promise<Leader> {
+    const key = { namespace: SYSTEM_NAMESPACE, name: CONTROLLER_NAME };
+    const lease = await this.api.get(LEASES, key);
+    const identity = lease?.spec?.holderIdentity ?? "";
     // The pod's name and something random.
-    const pod = lease?.spec?.holderIdentity?.replace(/_[^_]*$/, "") ?? "";
+    const pod = identity.replace(/_[^_]*$/, "");
     const object = await this.api.get(PODS, { namespace: SYSTEM_NAMESPACE, name: pod });
     const node = this.nodes.find(({ product }) => product.name === object?.spec.nodeName);
     if (node === undefined) throw new Error(`Controller "${pod}" runs on no node`);
-    return { pod, node };
+    return { identity, pod, node };
   }
 
   /** Process of the controller on a node. */
