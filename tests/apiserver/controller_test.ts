@@ -1,0 +1,310 @@
+/** `k8slan controller` against a real API server, with the rights of the manifest and no more. */
+
+// deno-lint-ignore-file no-console
+
+import assert from "node:assert/strict";
+import { FetchKubeApi } from "../../src/kube/fetch_kube_api.ts";
+import {
+  EVENTS,
+  LAN_NODES,
+  type LanObject,
+  LANS,
+  NAMESPACES,
+  NETWORK_ATTACHMENT_DEFINITIONS,
+  NODES,
+} from "../../src/kube/resources.ts";
+import { ApiServer } from "../support/api_server.ts";
+import { ControllerProcess, prepareControllers } from "../support/controller_process.ts";
+import { lanOf, LanUser } from "../support/controller_stage.ts";
+import { installNetworkCrd } from "../support/network_crd.ts";
+import { RawKube } from "../support/raw_kube.ts";
+import { TempDir } from "../support/temp_dir.ts";
+import { until } from "../support/until.ts";
+
+/** Rounds of creating LANs that exclude each other, and LANs in each. */
+const ROUNDS = 20;
+const RIVALS = 50;
+
+let server: ApiServer;
+let raw: RawKube;
+let api: FetchKubeApi;
+let user: LanUser;
+let dir: TempDir;
+let kubeconfig: string;
+
+Deno.test.beforeAll(async () => {
+  server = await ApiServer.start();
+  raw = new RawKube(server.access());
+  api = new FetchKubeApi(server.access(), { userAgent: "test", perSecond: 2_000, burst: 2_000 });
+  user = new LanUser(api);
+  dir = new TempDir();
+  kubeconfig = `${dir.path}/kubeconfig`;
+  await prepareControllers(server, raw, kubeconfig);
+});
+
+Deno.test.afterAll(async () => {
+  dir[Symbol.dispose]();
+  api[Symbol.dispose]();
+  raw[Symbol.dispose]();
+  await server[Symbol.asyncDispose]();
+});
+
+function controller(name = "one"): ControllerProcess {
+  return new ControllerProcess(kubeconfig, name);
+}
+
+/** Ends a controller as the system does, so that the next one leads at once. */
+async function end(process: ControllerProcess): Promise<void> {
+  process.kill("SIGTERM");
+  const { code } = await process.ended;
+  assert.equal(code, 0, process.output);
+}
+
+async function lans(): Promise<readonly LanObject[]> {
+  return (await api.list(LANS)).items;
+}
+
+function saying({ status }: LanObject, type: string): string | undefined {
+  const found = status?.conditions?.find((condition) => condition.type === type);
+  return found === undefined ? undefined : `${found.status}/${found.reason}`;
+}
+
+async function deleteLans(named: RegExp): Promise<void> {
+  const going = (await lans()).filter(({ metadata }) => named.test(metadata.name));
+  await Promise.all(going.map(({ metadata }) => user.delete(metadata.name)));
+  await until("the LANs are gone", async () => {
+    return !(await lans()).some(({ metadata }) => named.test(metadata.name));
+  }, { timeout: 60_000, interval: 50 });
+}
+
+async function said(name: string, type: string, wanted: string): Promise<number> {
+  const started = performance.now();
+  await user.says(name, type, wanted, 20_000);
+  return performance.now() - started;
+}
+
+Deno.test("k8slan controller waits for Multus without making anybody wait, and notices it", async () => {
+  await using process = controller();
+  await process.leads();
+  await user.create("early");
+  await said("early", "NetworksReady", "False/MultusMissing");
+  await user.create("short");
+  await said("short", "Accepted", "True/Accepted");
+  await user.delete("short");
+  await user.isGone("short");
+  await installNetworkCrd(raw);
+  const started = performance.now();
+  await user.says("early", "Ready", "True/Ready", 40_000);
+  const took = performance.now() - started;
+  console.log(`noticed after ${Math.round(took)} ms`);
+  assert.ok(took < 35_000, `${took} ms`);
+  await end(process);
+});
+
+Deno.test("k8slan controller makes, repairs and removes what a LAN needs", async () => {
+  await using process = controller();
+  await process.leads();
+  const lan = await user.create("whole", { namespaces: ["default", "blue"] });
+  await said("whole", "NetworksReady", "False/NamespaceMissing");
+  await user.addNamespace("blue");
+  const ready = await said("whole", "Ready", "True/Ready");
+  const mine = async () => (await user.networks()).filter((key) => /\/whole/.test(key)).length;
+  assert.equal(await mine(), 10);
+
+  const key = { namespace: "blue", name: "whole1" };
+  const before = await user.network("blue/whole1");
+  await api.patch(NETWORK_ATTACHMENT_DEFINITIONS, key, {
+    ...{ type: "merge", body: { spec: { config: "{}" } } },
+  });
+  let started = performance.now();
+  await until("repaired", async () => {
+    return (await user.network("blue/whole1"))?.spec?.config === before?.spec?.config;
+  });
+  const repaired = performance.now() - started;
+  await api.delete(NETWORK_ATTACHMENT_DEFINITIONS, key);
+  started = performance.now();
+  await until("made anew", async () => await user.network("blue/whole1") !== undefined);
+  const remade = performance.now() - started;
+
+  await user.addNode("n1");
+  await user.attach("n1", lan, "whole1");
+  const used = await said("whole", "InUse", "True/Attached");
+  await user.delete("whole");
+  await said("whole", "Ready", "False/Deleting");
+  assert.match(await user.message("whole", "Ready"), /pod "default\/whole1" .* on node "n1"/);
+  await until("networks are gone", async () => await mine() === 0);
+  const node = (await api.get(NODES, { name: "n1" }))!;
+  const lanNode = (await api.get(LAN_NODES, { name: "n1" }))!;
+  assert.equal(lanNode.metadata.ownerReferences?.[0]?.uid, node.metadata.uid);
+  await api.delete(NODES, { name: "n1" });
+  started = performance.now();
+  await user.isGone("whole");
+  const gone = performance.now() - started;
+  await until("no LANNode", async () => await api.get(LAN_NODES, { name: "n1" }) === undefined);
+  const times = { ready, repaired, remade, used, gone };
+  console.log(
+    Object.entries(times).map(([what, ms]) => `${what} ${Math.round(ms)} ms`).join(", "),
+  );
+  for (const [what, ms] of Object.entries(times)) assert.ok(ms < 2_000, `${what}: ${ms} ms`);
+
+  await until("events", async () => (await user.events("whole")).includes("Deleting"));
+  assert.deepEqual(await user.events("whole"), [
+    ...["Accepted", "Deleting", "NamespaceMissing", "NetworksReady"],
+  ]);
+  assert.doesNotMatch(process.output, /Forbidden|"level":"error"/);
+  await end(process);
+});
+
+Deno.test(`k8slan controller: of ${RIVALS} LANs at once ${ROUNDS} times exactly one wins, and all others say why`, async () => {
+  await using process = controller();
+  await process.leads();
+  const times: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const claim = [{ vni: 4_711 }, { ns: "contested" }, { spokes: ["contested"] }][round % 3];
+    const names = Array.from({ length: RIVALS }, (_, n) => `r${round}x${n}`);
+    await Promise.all(names.map((name) => user.create(name, claim)));
+    const started = performance.now();
+    const found = await until("all are told", async () => {
+      const rivals = (await lans()).filter(({ metadata }) => names.includes(metadata.name));
+      const winners = rivals.filter((lan) => saying(lan, "Accepted") === "True/Accepted");
+      const losers = rivals.filter((lan) => saying(lan, "Accepted") === "False/Conflict");
+      return winners.length === 1 && losers.length === RIVALS - 1 && { winners, losers };
+    }, { timeout: 10_000, interval: 20 });
+    times.push(performance.now() - started);
+    const winner = found.winners[0]!.metadata;
+    for (const { status } of found.losers) {
+      const { message = "" } = status?.conditions?.find(({ type }) => type === "Accepted") ?? {};
+      assert.ok(message.includes(`LAN "default/${winner.name}"`), message);
+    }
+    if (round % 5 === 0) {
+      // The next in line, as soon as this one is gone.
+      await user.delete(winner.name);
+      await user.isGone(winner.name);
+      const since = performance.now();
+      await until("another one is accepted", async () => {
+        return (await lans()).some((lan) =>
+          names.includes(lan.metadata.name) && saying(lan, "Accepted") === "True/Accepted"
+        );
+      }, { timeout: 5_000, interval: 20 });
+      const took = performance.now() - since;
+      assert.ok(took < 2_000, `the next one was accepted after ${took} ms`);
+    }
+    await deleteLans(/^r/);
+  }
+  console.log(`all told after ${times.map(Math.round).join(", ")} ms`);
+  assert.ok(Math.max(...times) < 2_000, `${times}`);
+  await end(process);
+});
+
+Deno.test("k8slan controller makes a hundred LANs with four spokes, then rests", async () => {
+  await using process = controller();
+  await process.leads();
+  const names = Array.from({ length: 100 }, (_, n) => `h${n}`);
+  const started = performance.now();
+  await Promise.all(
+    names.map((name, n) =>
+      user.create(name, {
+        vni: 10_000 + n,
+        spokes: [1, 2, 3, 4].map((spoke) => `${name}s${spoke}`),
+      })
+    ),
+  );
+  const made = performance.now() - started;
+  await until("all are ready", async () => {
+    const found = (await lans()).filter((lan) => /^h\d/.test(lan.metadata.name));
+    return found.length === 100 && found.every((lan) => saying(lan, "Ready") === "True/Ready");
+  }, { timeout: 60_000, interval: 50 });
+  const took = performance.now() - started;
+  await until("all events are told", async () => {
+    const { items } = await api.list(EVENTS);
+    return items.filter(({ regarding }) => /^h\d/.test(regarding?.name ?? "")).length === 200;
+  }, { timeout: 60_000, interval: 200 });
+  const memory = await process.memory();
+  const cpu = await process.cpuMs();
+  const seconds = 15;
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1_000)); // what it costs to rest
+  const idle = (await process.cpuMs() - cpu) / (seconds * 10);
+  console.log(
+    `created in ${Math.round(made)} ms, ready in ${Math.round(took)} ms, ${
+      Math.round(memory)
+    } MiB ` +
+      `then ${Math.round(await process.memory())} MiB, idle ${idle.toFixed(2)} % of a core`,
+  );
+  assert.ok(idle < 2, `${idle} %`);
+  const going = performance.now();
+  await deleteLans(/^h\d/);
+  console.log(`gone in ${Math.round(performance.now() - going)} ms`);
+  await until("networks are gone", async () => {
+    return !(await user.networks()).some((key) => /\/h\d/.test(key));
+  });
+  await end(process);
+});
+
+Deno.test("k8slan controller: another takes over from a leader that stands still, which ends", async () => {
+  await using one = controller("one");
+  await one.leads();
+  await using two = controller("two");
+  await two.waitFor(/Controller started/);
+  one.kill("SIGSTOP");
+  const started = performance.now();
+  await user.create("overtaken");
+  await user.says("overtaken", "Accepted", "True/Accepted", 25_000);
+  const took = performance.now() - started;
+  console.log(`taken over after ${Math.round(took)} ms`);
+  assert.ok(took < 20_000, `${took} ms`);
+  one.kill("SIGCONT");
+  const { code } = await one.ended;
+  assert.equal(code, 1);
+  assert.match(one.output, /Lost leadership/);
+  // The one that ends in good order makes nobody wait.
+  await using three = controller("three");
+  await three.waitFor(/Controller started/);
+  await end(two);
+  const since = performance.now();
+  await user.create("handed");
+  await user.says("handed", "Accepted", "True/Accepted", 10_000);
+  console.log(`handed over after ${Math.round(performance.now() - since)} ms`);
+  assert.ok(performance.now() - since < 5_000);
+  await end(three);
+});
+
+Deno.test("k8slan controller is in sync again when the API server returns", async () => {
+  await using process = controller();
+  await process.leads();
+  await user.create("before");
+  await said("before", "Ready", "True/Ready");
+  await server.stopApi("SIGKILL");
+  server.startApi();
+  await server.ready();
+  const started = performance.now();
+  await until("created", async () => {
+    await user.create("after");
+    return true;
+  });
+  await user.says("after", "Ready", "True/Ready", 15_000);
+  console.log(`in sync after ${Math.round(performance.now() - started)} ms`);
+  await end(process);
+});
+
+Deno.test("k8slan controller: a LAN of 4095 spokes in three namespaces holds up no other", async () => {
+  await using process = controller();
+  await process.leads();
+  const namespaces = ["big1", "big2", "big3"];
+  for (const name of namespaces) await api.create(NAMESPACES, { metadata: { name } });
+  const spokes = Array.from({ length: 4095 }, (_, n) => `big${n}`);
+  await user.create("big", { spokes, namespaces });
+  await user.says("big", "NetworksReady", "False/Pending", 20_000);
+  const times: number[] = [];
+  for (let n = 0; n < 5; n++) {
+    const started = performance.now();
+    await api.create(LANS, lanOf(`little${n}`));
+    await user.says(`little${n}`, "Ready", "True/Ready", 10_000);
+    times.push(performance.now() - started);
+  }
+  console.log(
+    `little ones ready after ${times.map(Math.round).join(", ")} ms; the big one: ` +
+      `${await user.message("big", "NetworksReady")}; ${Math.round(await process.memory())} MiB`,
+  );
+  assert.ok(Math.max(...times) < 2_000, `${times}`);
+  await end(process);
+});
