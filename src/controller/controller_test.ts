@@ -284,6 +284,11 @@ Deno.test("Controller lives without Multus, says so, and notices when it comes",
   await stage.isGone("b");
   isMissing = false;
   await stage.says("a", "Ready", "True/Ready");
+  isMissing = true;
+  stage.api.endWatches();
+  await stage.says("a", "NetworksReady", "False/MultusMissing");
+  isMissing = false;
+  await stage.says("a", "Ready", "True/Ready");
   deepEqual(stage.log.messages("warn"), []);
 });
 
@@ -356,6 +361,24 @@ Deno.test("Controller lets nothing wait for a node that is gone, or out of servi
     "LANNodes are gone",
     async () => (await stage.api.list(LAN_NODES)).items.length === 0,
   );
+});
+
+Deno.test("Controller deletes the LANNode of a living agent on a dead node once a minute at most", async () => {
+  await using stage = await ControllerStage.open();
+  stage.start();
+  await stage.addNode("n1");
+  const taints = [{ key: "node.kubernetes.io/out-of-service", effect: "NoExecute" }];
+  await stage.api.patch(NODES, { name: "n1" }, { type: "merge", body: { spec: { taints } } });
+  const deletions = () => stage.api.calls.filter((call) => call.startsWith("delete lannodes"));
+  await stage.report("n1", {});
+  await until("it is deleted", () => deletions().length === 1);
+  await stage.report("n1", {});
+  const lan = await stage.create("a");
+  await stage.attach("n1", lan, "a1");
+  await stage.says("a", "Ready", "True/Ready");
+  equal(deletions().length, 1);
+  equal((await stage.get("a")).status?.attached, 0);
+  await until("it is deleted again", () => deletions().length === 2);
 });
 
 Deno.test("Controller gives each LANNode to its node", async () => {
