@@ -14,8 +14,10 @@ export type WatchStep =
 
 export interface WatchState {
   readonly next: WatchStep;
-  /** In a row; a watch that works ends the row. */
+  /** In a row and of one sort; a watch that works ends the row. */
   readonly failures: number;
+  /** The sort: whether nobody answered. Absent where nothing has failed yet. */
+  readonly unanswered?: boolean;
   /** Watches in a row that ended as soon as they began. */
   readonly shortWatches: number;
   /** When a list was last begun that reached the server. */
@@ -85,8 +87,13 @@ function afterList(
   { beganAt, resourceVersion, items, known }: WatchOutcome & { kind: "listed" },
   now: number,
 ): WatchState {
-  const { failures, shortWatches, emptyAt } = state;
-  const listed = { failures, shortWatches, listedAt: beganAt };
+  const { failures, unanswered, shortWatches, emptyAt } = state;
+  const listed = {
+    ...{ failures, shortWatches },
+    ...(unanswered === undefined ? {} : { unanswered }),
+    // A server that is just back may refuse to watch from the list it gave: that one does not count.
+    ...(unanswered === true ? {} : { listedAt: beganAt }),
+  };
   if (items === 0 && known > 0) {
     const since = emptyAt ?? now;
     if (beganAt < since + EMPTY_CONFIRM_MS) {
@@ -108,11 +115,10 @@ function afterFailedList(
   now: number,
   random: number,
 ): WatchState {
-  const reached = isAnswer(error);
   const failed: WatchState = {
     ...state,
-    failures: state.failures + 1,
-    ...(reached ? { listedAt: beganAt } : {}),
+    ...failure(state, error),
+    ...(isAnswer(error) ? { listedAt: beganAt } : {}),
   };
   // Its pages were collected too slowly for what the server remembers: all at once, then.
   const paged = !(error instanceof KubeError && error.status === 410);
@@ -129,13 +135,14 @@ function afterWatch(
   const watch = { do: "watch", resourceVersion } as const;
   if (error === undefined && worked) {
     const at = Math.max(now, beganAt + SHORT_WATCH_MS); // no spinning, if each tells one event
-    return { ...state, failures: 0, shortWatches: 0, next: { ...watch, at } };
+    const { unanswered: _, ...rest } = state;
+    return { ...rest, failures: 0, shortWatches: 0, next: { ...watch, at } };
   }
   // A server that is too busy for a watch must not be asked for a list instead.
   const isBusy = error instanceof KubeError && error.status === 429;
   const ended: WatchState = {
     ...state,
-    failures: (events > 0 ? 0 : state.failures) + 1,
+    ...failure(events > 0 ? { failures: 0 } : state, error),
     shortWatches: (events > 0 ? 0 : state.shortWatches) + (isBusy ? 0 : 1),
   };
   const mustList = isVersionDoubtful(error, worked);
@@ -145,6 +152,19 @@ function afterWatch(
     return { ...ended, shortWatches: 0, next: { do: "list", at, paged: true } };
   }
   return { ...ended, next: { ...watch, at: now + waitMs(ended.failures, error, random) } };
+}
+
+/**
+ * The row of failures with one more. How long nobody answered says nothing about how patient one has
+ * to be with a server that is back.
+ */
+function failure(
+  { failures, unanswered }: Pick<WatchState, "failures" | "unanswered">,
+  error: unknown,
+) {
+  const isUnanswered = !isAnswer(error);
+  const isSame = unanswered === undefined || unanswered === isUnanswered;
+  return { failures: (isSame ? failures : 0) + 1, unanswered: isUnanswered };
 }
 
 /**

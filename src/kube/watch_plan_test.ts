@@ -61,6 +61,18 @@ const ROWS: readonly Row[] = [
     then: "list after 4000",
   },
   { what: "410 again", state: failed(1), error: answer(410), then: "list after 2000" },
+  {
+    what: "410 of a server that was away for long",
+    state: { ...failed(9), unanswered: true },
+    error: answer(410),
+    then: "list after 0",
+  },
+  {
+    what: "503 of a server that was away for long",
+    state: { ...failed(9), unanswered: true },
+    error: answer(503),
+    then: "list after 1000",
+  },
   { what: "404", error: answer(404), then: "list after 0" },
   { what: "400", error: answer(400), then: "list after 0" },
   { what: "403", error: answer(403), then: "watch 7 after 1000" },
@@ -116,6 +128,25 @@ Deno.test("step() lists at most every 5 s, whatever happens", () => {
   const gaps = lists.slice(1).map((at, nth) => at - lists[nth]!);
   ok(gaps.length > 20);
   ok(Math.min(...gaps) >= 5_000, `${Math.min(...gaps)} ms`);
+});
+
+Deno.test("step() lists twice at once for a server that is back, and then every 5 s", () => {
+  let state = firstWatchState(NOW);
+  for (let n = 0; n < 9; n++) {
+    state = step(state, { kind: "list-failed", beganAt: NOW, error: down }, NOW, 1);
+  }
+  const waits: number[] = [];
+  let now = NOW;
+  for (let n = 0; n < 4; n++) {
+    const resourceVersion = "5";
+    const listed = { kind: "listed", beganAt: now, resourceVersion, items: 1, known: 1 } as const;
+    state = step(state, listed, now, 1);
+    const ended = { kind: "watch-ended", beganAt: now, resourceVersion, events: 0 } as const;
+    state = step(state, { ...ended, error: answer(410) }, now, 1);
+    waits.push(state.next.at - now);
+    now = state.next.at;
+  }
+  deepEqual(waits, [0, 5_000, 5_000, 8_000]);
 });
 
 Deno.test("step() waits between half and all of 30 s at most while it is refused", () => {
