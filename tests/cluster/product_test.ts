@@ -227,6 +227,9 @@ const STEPS: Readonly<Record<string, (product: Product) => Promise<void>>> = {
     );
 
     await withoutWebhook(product, async () => {
+      // Of two LANs created in one second, the UID decides which one wins.
+      const created = Date.parse((await product.lan("first")).metadata.creationTimestamp);
+      await until("it is another second", () => Date.now() >= created + 1_000);
       await cluster.apply(second);
       const took = await product.untilCondition("second", "Accepted", "Conflict", {
         message: /vni "?80"?.*"default\/first"/,
