@@ -40,6 +40,12 @@ export function policyObjects(options: ManifestOptions): object[] {
         "those of others are out of its reach, whatever it does.",
       ownNetworks(options),
     ),
+    ...bound(
+      `${PRODUCT}-lan-spec`,
+      "The controller patches LANs for their finalizer, and leaves what people wrote: a LAN says " +
+        "which devices of the nodes are used.",
+      lanSpec(options),
+    ),
   ];
 }
 
@@ -106,6 +112,25 @@ function ownNetworks(options: ManifestOptions): V1ValidatingAdmissionPolicySpec 
           `What the controller writes must carry its label ${MANAGED_BY_LABEL}=${MANAGED_BY}`,
       },
     ],
+  };
+}
+
+function lanSpec(options: ManifestOptions): V1ValidatingAdmissionPolicySpec {
+  return {
+    failurePolicy: "Fail",
+    matchConstraints: {
+      resourceRules: [{
+        apiGroups: [GROUP],
+        apiVersions: [VERSION],
+        operations: ["UPDATE"],
+        resources: ["lans"],
+      }],
+    },
+    matchConditions: [byUser(userName(options, "controller"))],
+    validations: [{
+      expression: "object.spec == oldObject.spec",
+      message: "The controller may not change the spec of a LAN",
+    }],
   };
 }
 

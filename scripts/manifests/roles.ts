@@ -79,7 +79,9 @@ const CONTROLLER: RoleSpec = {
       group: GROUP,
       resources: ["lans"],
       verbs: [...READ, "patch"],
-      why: "Patched for the finalizer alone, by which a LAN waits for what is attached to it.",
+      why:
+        "Patched for the finalizer alone, by which a LAN waits for what is attached to it: see the " +
+        `ValidatingAdmissionPolicy "${PRODUCT}-lan-spec".`,
     },
     {
       group: GROUP,

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { ACCOUNTS, DEFAULT_OPTIONS, userName } from "../../scripts/manifests/common.ts";
 import { MANAGED_BY_LABEL } from "../../src/api/names.ts";
 import { ApiServer } from "../support/api_server.ts";
+import { lanWith } from "../support/lan_corpus.ts";
 import { applyKinds, applyObject, shippedObjects } from "../support/manifest_install.ts";
 import { RawKube, type RawObject } from "../support/raw_kube.ts";
 import { until } from "../support/until.ts";
@@ -220,6 +221,28 @@ Deno.test("the controller writes networks with its label only, before and after"
   assert.equal((await patch("ours", { spec: { config: "[]" } })).status, 200);
   assert.equal((await controller.ask({ method: "DELETE", path: `${NETWORKS}/ours` })).status, 200);
   assert.deepEqual((await admin.must({ path: `${NETWORKS}/foreign` })).spec, { config: "{}" });
+});
+
+Deno.test("the controller gives a LAN a finalizer, and leaves its spec as it is", async () => {
+  using controller = asController();
+  const lans = "/apis/lan.k8slan.io/v1beta1/namespaces/default/lans";
+  const spokes = Array.from({ length: 4095 }, (_, at) => `s${at}`);
+  const map = Object.fromEntries(
+    Array.from({ length: 5000 }, (_, at) => [`node-${at}.of-a.cluster.example.org`, "eth0.1234"]),
+  );
+  const lan = lanWith({ spokes, vxlanDevMap: map }, { namespace: "default" });
+  await admin.must({ method: "POST", path: lans, body: lan });
+  const patch = (body: object) =>
+    controller.ask({ method: "PATCH", path: `${lans}/lan-test`, contentType: MERGE, body });
+  const finalizers = ["lan.k8slan.io/attachments"];
+  assert.equal((await patch({ metadata: { finalizers } })).status, 200);
+  for (const spec of [{ mtu: 1400 }, { defaultVxlanDev: "eth9" }, { spokes: spokes.slice(1) }]) {
+    const { status, body } = await patch({ spec });
+    assert.ok([403, 422].includes(status), `${status}`);
+    assert.match(body.message, /may not change the spec/);
+  }
+  assert.equal((await patch({ metadata: { finalizers: null } })).status, 200);
+  await admin.must({ method: "DELETE", path: `${lans}/lan-test` });
 });
 
 for (const certificate of ["own", "cert-manager"] as const) {
