@@ -6,12 +6,18 @@ import { describe } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { JsonPatchStep, KubeApi } from "../kube/kube_api.ts";
 import { isConflict } from "../kube/kube_error.ts";
-import { keyOf } from "../kube/objects.ts";
-import { SECRETS, VALIDATING_WEBHOOK_CONFIGURATIONS } from "../kube/resources.ts";
+import { keyOf, type KubeObject } from "../kube/objects.ts";
+import {
+  type Secret,
+  SECRETS,
+  VALIDATING_WEBHOOK_CONFIGURATIONS,
+  type ValidatingWebhookConfiguration,
+} from "../kube/resources.ts";
 import {
   AUTHORITIES_FILE,
   AUTHORITY_KEY_FILE,
   CERTIFICATE_FILE,
+  type CertificateFacts,
   encodeBase64,
   KEY_FILE,
 } from "./cert_facts.ts";
@@ -45,8 +51,8 @@ export class CertificateIssuer {
   readonly #options: CertificateIssuerOptions;
   readonly #date: () => number;
   readonly #timing: CertificateTiming;
-  /** Versions of the objects that the last step was about: nothing is done twice about one state. */
-  #actedOn: string | undefined;
+  /** Versions that a step has replaced: nothing is done until the watch tells of what came of it. */
+  readonly #replaced = new Set<string>();
 
   constructor(options: CertificateIssuerOptions) {
     this.#options = options;
@@ -85,41 +91,42 @@ export class CertificateIssuer {
   async step(signal: AbortSignal): Promise<CertificateStep | undefined> {
     const { source, leaderApi, names, log } = this.#options;
     const api = leaderApi();
-    const { facts, published, secret, isSynced } = source;
+    const { facts, published, secret, configuration, isSynced } = source;
     if (api === undefined || facts === undefined || secret === undefined || !isSynced) return;
-    const versions = [secret, source.configuration].map((object) =>
-      object?.metadata.resourceVersion
+    const isStale = [secret, configuration].some((object) =>
+      object !== undefined && this.#replaced.has(versionOf(object))
     );
-    const state = versions.join(" ");
-    if (state === this.#actedOn) return undefined;
+    if (isStale) return undefined;
+    this.#replaced.clear();
     const step = nextCertificateStep({ facts, published, names }, this.#timing, this.#date());
     if (step === undefined) return undefined;
-    await this.#do(step, api, signal);
-    this.#actedOn = state;
+    const from = { api, secret, facts, signal };
+    if (step === "publish-bundle") {
+      if (configuration === undefined) return undefined;
+      await this.#publish(configuration, from);
+    } else {
+      await this.#write(await this.#files(step, facts), from);
+    }
     log.info("Renewed the webhook's certificate", { step });
     return step;
   }
 
-  async #do(step: CertificateStep, api: KubeApi, signal: AbortSignal): Promise<void> {
-    const { authorities = [], signer } = this.#options.source.facts ?? {};
-    const now = this.#date();
-    if (step === "publish-bundle") return await this.#publish(api, signal);
-    if (step === "tidy-bundle") {
-      return await this.#write(api, { [AUTHORITIES_FILE]: tidyBundle(authorities, now) }, signal);
-    }
+  /** The files of the Secret that a step changes. */
+  async #files(
+    step: Exclude<CertificateStep, "publish-bundle">,
+    { authorities, signer }: CertificateFacts,
+  ): Promise<Readonly<Record<string, string>>> {
+    const bundle = tidyBundle(authorities, this.#date());
+    if (step === "tidy-bundle") return { [AUTHORITIES_FILE]: bundle };
     const { issueAuthority, issueServing } = await import("./cert_issue.ts");
-    if (step === "make-authority") {
+    if (step === "make-authority" || signer === undefined) {
       const made = await issueAuthority("k8slan-webhook-ca", this.#term(this.#timing.authorityMs));
-      return await this.#write(api, {
-        [AUTHORITIES_FILE]: tidyBundle(authorities, now) + made.certificate,
-        [AUTHORITY_KEY_FILE]: made.key,
-      }, signal);
+      return { [AUTHORITIES_FILE]: bundle + made.certificate, [AUTHORITY_KEY_FILE]: made.key };
     }
-    if (signer === undefined) return;
     const authority = { certificate: signer.pem, key: signer.key };
     const term = this.#term(this.#timing.servingMs);
     const { certificate, key } = await issueServing(authority, this.#options.names, term);
-    await this.#write(api, { [CERTIFICATE_FILE]: certificate, [KEY_FILE]: key }, signal);
+    return { [CERTIFICATE_FILE]: certificate, [KEY_FILE]: key };
   }
 
   #term(ms: number): { readonly notBefore: Date; readonly notAfter: Date } {
@@ -127,26 +134,25 @@ export class CertificateIssuer {
     return { notBefore: new Date(now - this.#timing.backdateMs), notAfter: new Date(now + ms) };
   }
 
-  /** Writes these files of the Secret, if it is still the one that was read. */
+  /** Writes files of the Secret, if it is still the one that was read: its version says so. */
   async #write(
-    api: KubeApi,
     files: Readonly<Record<string, string>>,
-    signal: AbortSignal,
+    { api, secret, signal }: StepContext,
   ): Promise<void> {
-    const { secret } = this.#options.source;
-    if (secret === undefined) return;
     const { uid, resourceVersion } = secret.metadata;
     const data = Object.fromEntries(
       Object.entries(files).map(([name, text]) => [name, encodeBase64(text)]),
     );
     const body = { metadata: { uid, resourceVersion }, data };
     await api.patch(SECRETS, keyOf(secret), { type: "merge", body }, { signal });
+    this.#replaced.add(versionOf(secret));
   }
 
   /** Puts the bundle, and nothing else, into the configuration that was read. */
-  async #publish(api: KubeApi, signal: AbortSignal): Promise<void> {
-    const { configuration, facts } = this.#options.source;
-    if (configuration === undefined || facts === undefined) return;
+  async #publish(
+    configuration: ValidatingWebhookConfiguration,
+    { api, facts, signal }: StepContext,
+  ): Promise<void> {
     const { resourceVersion } = configuration.metadata;
     const value = encodeBase64(facts.bundle);
     const steps: JsonPatchStep[] = [
@@ -158,5 +164,18 @@ export class CertificateIssuer {
     ];
     const patch = { type: "json", steps } as const;
     await api.patch(VALIDATING_WEBHOOK_CONFIGURATIONS, keyOf(configuration), patch, { signal });
+    this.#replaced.add(versionOf(configuration));
   }
+}
+
+/** What a step goes by: all of one moment. */
+interface StepContext {
+  readonly api: KubeApi;
+  readonly secret: Secret;
+  readonly facts: CertificateFacts;
+  readonly signal: AbortSignal;
+}
+
+function versionOf({ kind, metadata: { uid, resourceVersion } }: KubeObject): string {
+  return `${kind} ${uid} ${resourceVersion}`;
 }

@@ -85,6 +85,20 @@ Deno.test("startServers() makes a certificate that the API server is told to tru
   assert.deepEqual(await stage.page("/healthz"), [200, "ok\n"]);
 });
 
+Deno.test("startServers() makes nothing twice, whatever is told in between", async () => {
+  for (const wait of [0, 20, 60, 100, 150]) {
+    await using stage = new Stage();
+    await makeSecret(stage.api);
+    await stage.start();
+    // Comes while an authority is made, or published, or signs.
+    await new Promise((resolve) => setTimeout(resolve, wait));
+    await makeConfiguration(stage.api, "https://localhost/validate-lan");
+    await until("it is trusted", async () => await stage.ask(await publishedBundle(stage.api)));
+    const steps = stage.facts.log.records.flatMap(({ step }) => step === undefined ? [] : [step]);
+    assert.deepEqual(steps.toSorted(), ["make-authority", "make-serving", "publish-bundle"]);
+  }
+});
+
 Deno.test("startServers() leaves making the certificate to the leader, and then serves it", async () => {
   await using follower = await madeStage();
   follower.facts.leads = false;
