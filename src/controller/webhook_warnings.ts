@@ -12,7 +12,7 @@ export function lanWarnings(spec: LanSpec): string[] {
   const warnings: string[] = [];
   if (underlay === "unicast") {
     warnings.push(
-      'spec.underlay "unicast" is a thing this version cannot carry: no workload can be attached; ' +
+      'spec.underlay "unicast" can\'t be carried by this version, so no workload can be attached; ' +
         'use "multicast"',
     );
   }
