@@ -30,7 +30,7 @@ import { type AgentParts, type Membership, standalone } from "./membership.ts";
 import { Reconciler } from "./reconciler.ts";
 import { ReconcileQueue } from "./reconcile_queue.ts";
 import { recover } from "./recovery.ts";
-import { isDue, RESYNC_TICK_MS } from "./resync.ts";
+import { isDue, isTidyTick, RESYNC_TICK_MS } from "./resync.ts";
 import { SocketServer } from "./socket_server.ts";
 import { prepareStateDir } from "./state_dir.ts";
 import { TapIndexes } from "./tap_indexes.ts";
@@ -58,9 +58,6 @@ export interface AgentSeams {
   readonly log?: Log;
   readonly transport?: OpenTransport;
 }
-
-/** Of the periodic look: what the start took is garbage by then. */
-const SETTLED_TICK = 3;
 
 /** Detaches that the plugin left behind are looked for this often. */
 const REPLAY_MS = 60_000;
@@ -143,8 +140,7 @@ export async function agentMain(
     tick++;
     for (const lanId of lanIds()) if (isDue(lanId, tick)) queue.add(lanId);
     membership.lookAgain();
-    // By then devices are registered and all LANs have been looked at.
-    if (tick === SETTLED_TICK) trimMemory();
+    if (isTidyTick(tick)) trimMemory();
   };
   const replayAgain = () => {
     replay.run().catch((error) => log.error("Replay failed", { error: describe(error) }));

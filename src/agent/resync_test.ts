@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isDue, RESYNC_TICK_MS } from "./resync.ts";
+import { isDue, isTidyTick, RESYNC_TICK_MS } from "./resync.ts";
 
 const TICKS = 300_000 / RESYNC_TICK_MS;
 
@@ -16,4 +16,9 @@ Deno.test("isDue() spreads LANs over the ticks", () => {
     const share = lans.filter((lan) => isDue(lan, tick)).length / lans.length;
     assert.ok(share < 2 / TICKS, `${share} at tick ${tick}`);
   }
+});
+
+Deno.test("isTidyTick() is true half a minute after the start and each minute from then on", () => {
+  const ticks = Array.from({ length: 20 }, (_, tick) => tick).filter(isTidyTick);
+  assert.deepEqual(ticks.map((tick) => tick * RESYNC_TICK_MS), [30_000, 90_000, 150_000]);
 });
