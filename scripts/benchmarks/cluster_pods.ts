@@ -30,6 +30,8 @@ const PODS = resource<Pod>({
 
 /** Milliseconds since the pod was created. */
 interface Start {
+  /** Until containerd started its sandbox: its interfaces are there. */
+  readonly sandbox: number;
   /** Until containerd started its container. */
   readonly started: number;
   /** Until the API server told that it runs. */
@@ -64,9 +66,14 @@ export async function podStarts(stage: ClusterStage, rounds: number): Promise<Po
     );
     const id = pods.objects.get(path)?.status?.containerStatuses?.[0]?.containerID;
     const started = await containers.of(id?.replace("containerd://", "") ?? "");
+    const sandbox = await containers.after(began.date);
     await stage.api.delete(PODS, key);
     await pods.until(`pod "${name}" is gone`, (all) => !all.has(path));
-    return { started: started - began.date, running: running - began.at };
+    return {
+      sandbox: sandbox - began.date,
+      started: started - began.date,
+      running: running - began.at,
+    };
   };
 
   const network = networkObject(BRIDGE.name, BRIDGE, { namespace: NAMESPACE });
@@ -129,6 +136,8 @@ export function podFindings({ plain, bridge, macvtap, cold, agent }: PodStarts):
       budget: { mostAboveOther: BUDGET_MS },
     },
     finding("…", "started", "one by plugin `bridge`", bridge),
+    finding("… until its interfaces are there", "sandbox", "no further interface", plain),
+    finding("…", "sandbox", "one by plugin `bridge`", bridge),
     finding("… until the API server knows", "running", "no further interface", plain),
     {
       ...{ what: "… of which the agent, LAN not on the node yet", unit: "ms", ours: agent },

@@ -85,6 +85,7 @@ export function scaleFindings(
       ...apply,
       ...budget,
     },
+    { what: "… from when the last of them was stored", ...over(applied.map(later), "kubelet") },
     { what: "… in the status of both nodes", ...over(applied, "status"), ...apply, ...budget },
     { what: "… all LANs are Ready", ...over(applied, "ready"), ...apply },
     {
@@ -98,10 +99,16 @@ export function scaleFindings(
       ...remove,
       ...budget,
     },
+    { what: "… from when the last of them was asked for", ...over(deleted.map(later), "kubelet") },
     { what: "… in the status of both nodes", ...over(deleted, "status"), ...remove, ...budget },
     { what: "… no LAN is left", ...over(deleted, "gone"), ...remove },
     { what: "… no network is left", ...over(deleted, "networks"), ...remove },
   ];
+}
+
+/** Without what the requests themselves took. */
+function later({ kubelet, api }: { readonly kubelet: number; readonly api: number }) {
+  return { kubelet: kubelet - api };
 }
 
 /** Seconds: the median, and the worst beside it. */
