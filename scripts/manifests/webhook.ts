@@ -1,6 +1,10 @@
 /** The webhook's configuration and certificate. */
 
-import type { V1Secret, V1ValidatingWebhookConfiguration } from "@kubernetes/client-node";
+import type {
+  V1MatchCondition,
+  V1Secret,
+  V1ValidatingWebhookConfiguration,
+} from "@kubernetes/client-node";
 import { GROUP, VERSION, WEBHOOK_NAME } from "../../src/api/names.ts";
 import { WEBHOOK_PATH } from "../../src/controller/webhook_http.ts";
 import {
@@ -32,6 +36,13 @@ export function webhookSecret(options: ManifestOptions): V1Secret {
   );
 }
 
+/** When the webhook is asked. */
+export const SPEC_CHANGES: V1MatchCondition[] = [{
+  name: "spec-changes",
+  expression: "!has(object.metadata.deletionTimestamp) && " +
+    "(request.operation == 'CREATE' || object.spec != oldObject.spec)",
+}];
+
 export function webhookConfiguration(
   options: ManifestOptions,
   annotations?: Record<string, string>,
@@ -48,6 +59,7 @@ export function webhookConfiguration(
       },
       webhooks: [why({
         rules: "Neither DELETE nor the status: nobody is kept from cleaning up.",
+        matchConditions: "Labels and finalizers are nobody's conflict.",
         failurePolicy: "A controller that is away holds nobody up.",
       }, {
         name: `lans.${GROUP}`,
@@ -71,6 +83,7 @@ export function webhookConfiguration(
           scope: "Namespaced",
           operations: ["CREATE", "UPDATE"],
         }],
+        matchConditions: SPEC_CHANGES,
       })],
     },
   );

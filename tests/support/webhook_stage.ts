@@ -1,5 +1,6 @@
 /** A webhook with its certificate, and those who call it. */
 
+import { SPEC_CHANGES } from "../../scripts/manifests/webhook.ts";
 import { decodeBase64, readSecret } from "../../src/controller/cert_facts.ts";
 import type { CertificateTiming } from "../../src/controller/cert_plan.ts";
 import type { KubeApi } from "../../src/kube/kube_api.ts";
@@ -47,11 +48,7 @@ export async function makeConfiguration(
         ...{ apiGroups: ["lan.k8slan.io"], apiVersions: ["v1beta1"], resources: ["lans"] },
         ...{ scope: "Namespaced", operations: ["CREATE", "UPDATE"] },
       }],
-      matchConditions: [{
-        name: "spec-changes",
-        expression: "!has(object.metadata.deletionTimestamp) && " +
-          "(request.operation == 'CREATE' || object.spec != oldObject.spec)",
-      }],
+      matchConditions: SPEC_CHANGES,
     }],
   });
 }
