@@ -67,11 +67,16 @@ export class ClusterNode {
     await this.run(["ctr", "-n", "k8s.io", "tasks", "kill", "-s", "SIGKILL", id]);
   }
 
-  /** First process of the container of that name, in whichever pod it runs. */
-  async containerPid(container: string, namespace: string): Promise<number | undefined> {
+  /** First process of the container of that name, in whichever pod it runs unless one is named. */
+  async containerPid(
+    container: string,
+    namespace: string,
+    pod?: string,
+  ): Promise<number | undefined> {
     const task = await this.#task([
       `labels."io.kubernetes.container.name"==${container}`,
       `labels."io.kubernetes.pod.namespace"==${namespace}`,
+      ...(pod === undefined ? [] : [`labels."io.kubernetes.pod.name"==${pod}`]),
     ]);
     return task?.pid;
   }
