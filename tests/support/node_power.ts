@@ -1,13 +1,13 @@
 /** Takes the power from a node of a cluster, and gives it back. */
 
-import { cgroupProcesses } from "../../scripts/local_cluster/cgroups.ts";
+import { cgroupProcesses, makeCgroup, removeCgroup } from "../../scripts/local_cluster/cgroups.ts";
 import type { TestCluster } from "./cluster.ts";
 import type { ClusterNode } from "./cluster_node.ts";
 import { until } from "./until.ts";
 
 /**
- * Nothing of the node runs any more, and what it had in memory is lost: mounts, `/run`, namespaces and
- * with them the links. What lies on its disk stays.
+ * Nothing of the node runs any more, and what it had in memory is lost: mounts, `/run`, control groups,
+ * namespaces and with them the links. What lies on its disk stays.
  */
 export async function powerOff(cluster: TestCluster, node: ClusterNode): Promise<void> {
   const cgroup = `k8slan-cluster-${cluster.name}/${node.shortName}`;
@@ -22,6 +22,9 @@ export async function powerOff(cluster: TestCluster, node: ClusterNode): Promise
     }
     return pids.length === 0;
   });
+  // Kubelet would look for the container of each group that is left, for 3 seconds one by one.
+  await removeCgroup(`${cgroup}/pods`);
+  await makeCgroup(`${cgroup}/pods`);
   await node.run(["sh", "-euc", FORGET]);
 }
 
