@@ -105,7 +105,7 @@ export class LinuxKernel implements Kernel, Disposable {
       for (const run of runs(ops)) {
         const [first] = run;
         if (first.op === "delete-link") {
-          await Promise.all(run.map((op) => this.#delete(op as DeleteLink, doomed)));
+          for (const op of run) await this.#delete(op as DeleteLink, doomed);
         } else this.#applyRun(run, places);
       }
     } catch (error) {
@@ -166,11 +166,15 @@ export class LinuxKernel implements Kernel, Disposable {
 
   /**
    * Deletes a link and returns as soon as nobody can find it any more; the kernel goes on for about
-   * 20 ms until it has forgotten it, on a thread of its own. A link that is not there is fine.
+   * 20 ms until it has forgotten it, on a thread of its own.
+   * A link that is not there is fine, and nothing is asked for then: a pair goes together, and a
+   * request that nobody waits for would come late and hit the next link of that name.
    * In a namespace that is about to lose its path nobody will look, so there it returns at once: the
    * last VXLAN of a port takes the kernel another 15 ms, during which no look is answered.
    */
   async #delete(op: DeleteLink, doomed: ReadonlySet<Place>): Promise<void> {
+    using lookup = openPlace(op.at, this.#transport);
+    if (findLink(lookup.client, op.name) === undefined) return;
     const place = openPlace(op.at, this.#transport);
     const finished = place.client.executeInBackground(deleteLink({ name: op.name })).catch(
       (error) => {
@@ -185,7 +189,6 @@ export class LinuxKernel implements Kernel, Disposable {
       settled.then(() => this.#leaving.delete(settled));
       return;
     }
-    using lookup = openPlace(op.at, this.#transport);
     let done = false;
     settled.then(() => done = true);
     // Each look waits for the kernel's own lock, so this is a handful of turns at most.

@@ -13,13 +13,13 @@ export class LinuxWorld implements KernelWorld, AsyncDisposable {
   readonly node: string;
   readonly #targetDir: string;
 
-  constructor(node: string, dir: string) {
+  constructor(node: string, dir: string, open = (netnsDir: string) => new LinuxKernel(netnsDir)) {
     this.node = node;
     this.netnsDir = `${dir}/netns`;
     this.#targetDir = `${dir}/targets`;
     Deno.mkdirSync(this.netnsDir);
     Deno.mkdirSync(this.#targetDir);
-    this.kernel = new LinuxKernel(this.netnsDir);
+    this.kernel = open(this.netnsDir);
   }
 
   targetPath(name: string): string {
