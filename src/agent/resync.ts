@@ -2,9 +2,9 @@
 
 import { hash32 } from "../base/hash.ts";
 
-/** Every LAN is looked at this often, whether or not an event came: a look takes some 2 ms. */
-const RESYNC_MS = 300_000;
-const TICKS = 30;
+/** Every LAN is looked at this often, whether or not an event came: a look takes some 4 ms. */
+const RESYNC_MS = 900_000;
+const TICKS = 90;
 /** Of a minute, and the one by which what the start took is garbage. */
 const TIDY = { ticks: 6, first: 3 };
 
