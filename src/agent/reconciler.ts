@@ -112,6 +112,7 @@ export class Reconciler {
     this.#note(lanId, [
       ...wanted.conditions.map(({ reason, message }) => ({ reason, message })),
       ...oversized(held, wanted.vxlan?.mtu, wanted.lan),
+      ...spokeless(held, lan),
       ...failures,
     ]);
     return failures.length === 0;
@@ -223,6 +224,21 @@ function brokenAttachment(
   };
 }
 
+/** A workload keeps what it has when its spoke goes from the LAN; what that means is said. */
+function spokeless(held: readonly Attachment[], lan: Lan): Condition[] {
+  const spokes = new Set(lan.spec.spokes);
+  const affected = held.flatMap(({ spoke }) =>
+    spoke === undefined || spokes.has(spoke) ? [] : `"${spoke}"`
+  );
+  if (affected.length === 0) return [];
+  return [{
+    reason: "SpokeRemoved",
+    message: `LAN "${lanName(lan)}" has no ${
+      shortList(affected)
+    } in spec.spokes any more, but workloads on this node are attached there; they stay until they are detached, so add the spokes again or delete the workloads`,
+  }];
+}
+
 /** Interfaces of workloads keep the MTU they were given; what no longer fits is said, not changed. */
 function oversized(
   held: readonly Attachment[],
@@ -231,13 +247,17 @@ function oversized(
 ): Condition[] {
   const affected = held.filter(({ details }) => mtu !== undefined && (details?.mtu ?? 0) > mtu);
   if (affected.length === 0) return [];
-  const names = affected.slice(0, 5).map(({ spoke, containerId }) => `"${spoke ?? containerId}"`);
-  const others = affected.length > 5 ? ` and ${affected.length - 5} more` : "";
+  const names = affected.map(({ spoke, containerId }) => `"${spoke ?? containerId}"`);
   return [{
     reason: "AttachmentMtuTooLarge",
     message:
       `LAN "${lan}" now carries ${mtu} bytes on this node, less than the MTU of what is attached to it: ${
-        names.join(", ")
-      }${others}; lower theirs or raise the underlay's`,
+        shortList(names)
+      }; lower theirs or raise the underlay's`,
   }];
+}
+
+function shortList(items: readonly string[]): string {
+  const rest = items.length - 5;
+  return `${items.slice(0, 5).join(", ")}${rest > 0 ? ` and ${rest} more` : ""}`;
 }

@@ -270,6 +270,9 @@ const oddities: readonly (readonly [string, (agent: AgentParts) => void, string]
   ["an underlay that is missing", ({ registry }) => {
     registry.replace([seedLan({ vxlanDevMap: { worker1: "eth9" } })]);
   }, "UnderlayMissing"],
+  ["a spoke that goes while in use", ({ registry }) => {
+    registry.replace([seedLan({ spokes: ["pod2"] })]);
+  }, "SpokeRemoved"],
 ];
 
 for (const [what, change, reason] of oddities) {

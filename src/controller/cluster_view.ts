@@ -22,7 +22,9 @@ import {
 import { type Index, Store } from "../kube/store.ts";
 import { watchResource } from "../kube/watcher.ts";
 import { Acceptance } from "./acceptance.ts";
-import { reportedLans } from "./lan_report.ts";
+import { LAUNCHER_PODS, type LauncherPod, LAUNCHERS_SELECTOR } from "./launcher_pods.ts";
+import { isNodeGone, type LanReport, lanReport, reportedLans } from "./lan_report.ts";
+import type { Launchers } from "./migrations.ts";
 import { lanUidOf, namespacesOf, OWN_NETWORKS } from "./networks.ts";
 
 /** The network attachment definitions: not read yet, read, of an unknown kind, or not readable. */
@@ -40,8 +42,11 @@ export interface ViewListener {
   readonly node: Changed<Node>;
   readonly namespace: Changed<Namespace>;
   readonly network: Changed<NetworkAttachmentDefinition>;
+  readonly launcher: Changed<LauncherPod>;
   /** `networksKnown` is another one now. */
   readonly networksKnown: () => void;
+  /** The VMs' pods have been read. */
+  readonly launchersKnown: () => void;
 }
 
 /** Nodes tell of themselves every few seconds, at length; this is all that matters here. */
@@ -73,6 +78,8 @@ export class ClusterView {
   readonly namespaces = new Store<Namespace>();
   /** Those that the controller made; meaningful when `networksKnown` says "read". */
   readonly networks = new Store<NetworkAttachmentDefinition>();
+  /** Pods with a VM in them. */
+  readonly launcherPods = new Store<LauncherPod>();
   readonly acceptance = new Acceptance(() => this.lans.values());
 
   readonly lansByUid: Index<LanObject>;
@@ -81,10 +88,13 @@ export class ClusterView {
   /** By the UID of each LAN that they speak of. */
   readonly lanNodesByLan: Index<LanNodeObject>;
   readonly networksByLan: Index<NetworkAttachmentDefinition>;
+  readonly #launchersByUid: Index<LauncherPod>;
+  readonly #launchersByVmi: Index<LauncherPod>;
 
   readonly #options: ClusterViewOptions;
   readonly #listeners = new Set<ViewListener>();
   readonly #networksSettled = Promise.withResolvers<void>();
+  readonly #launchersSettled = Promise.withResolvers<void>();
   #networksKnown: NetworksKnown = { state: "pending" };
 
   constructor(options: ClusterViewOptions) {
@@ -99,10 +109,23 @@ export class ClusterView {
       const lanUid = lanUidOf(object);
       return lanUid === undefined ? [] : [lanUid];
     });
+    this.#launchersByUid = this.launcherPods.index(({ metadata }) => [metadata.uid]);
+    this.#launchersByVmi = this.launcherPods.index(({ metadata: { namespace = "" }, vmi }) =>
+      vmi === undefined ? [] : [`${namespace}/${vmi}`]
+    );
   }
 
   get networksKnown(): NetworksKnown {
     return this.#networksKnown;
+  }
+
+  /** The VMs' pods; undefined until they have been read. */
+  get launchers(): Launchers | undefined {
+    if (!this.launcherPods.isSynced) return undefined;
+    return {
+      byUid: (uid) => this.#launchersByUid.get(uid)[0],
+      ofVmi: (namespace, vmi) => this.#launchersByVmi.get(`${namespace}/${vmi}`),
+    };
   }
 
   /** Whether everything is known that verdicts and reports are made of. */
@@ -112,15 +135,28 @@ export class ClusterView {
     );
   }
 
-  /** Resolves when `isSynced`, and it is known how the network attachment definitions stand. */
+  /**
+   * Resolves when `isSynced`, it is known how the network attachment definitions stand, and the VMs'
+   * pods were read or could not be.
+   */
   get synced(): Promise<unknown> {
     const stores = [this.lans, this.lanNodes, this.nodes, this.namespaces];
-    return Promise.all([...stores.map(({ synced }) => synced), this.#networksSettled.promise]);
+    const settled = [this.#networksSettled.promise, this.#launchersSettled.promise];
+    return Promise.all([...stores.map(({ synced }) => synced), ...settled]);
   }
 
   /** Whether a LAN of that UID exists, being deleted or not. */
   isLiving(lanUid: string): boolean {
     return this.lansByUid.get(lanUid).length > 0;
+  }
+
+  /** What the agents of all nodes that count say of a LAN. */
+  report(lanUid: string): LanReport {
+    const lanNodes = this.lanNodesByLan.get(lanUid);
+    return lanReport(
+      lanUid,
+      lanNodes.filter(({ metadata }) => !isNodeGone(this.nodes.get({ name: metadata.name }))),
+    );
   }
 
   /** Tells `listener` from now on, until what is returned is called. */
@@ -148,6 +184,9 @@ export class ClusterView {
       this.#watch(NETWORK_ATTACHMENT_DEFINITIONS, this.networks, signal, (before, after) => {
         this.#tell((listener) => listener.network(before, after));
       }),
+      this.#watch(LAUNCHER_PODS, this.launcherPods, signal, (before, after) => {
+        this.#tell((listener) => listener.launcher(before, after));
+      }),
     ]);
   }
 
@@ -159,12 +198,16 @@ export class ClusterView {
   ): Promise<void> {
     const { api, log, clock = systemClock, onTrouble } = this.#options;
     const isNetworks = resource.plural === NETWORK_ATTACHMENT_DEFINITIONS.plural;
+    const isLaunchers = resource.plural === LAUNCHER_PODS.plural;
     let isTroubled = false;
     const events = watchResource(api, resource, {
       ...{ signal, clock },
       ...(isNetworks ? { labelSelector: OWN_NETWORKS } : {}),
+      ...(isLaunchers ? { labelSelector: LAUNCHERS_SELECTOR } : {}),
       onTrouble: ({ during, error, afterMs }) => {
         const isMissing = isNetworks && isNotFound(error);
+        // LANs are looked after all the same; that it fails is said below.
+        if (isLaunchers) this.#launchersSettled.resolve();
         if (isNetworks) this.#networksFailed(isMissing, error);
         if (isMissing) return; // said in the LANs' conditions, as long as it lasts
         onTrouble();
@@ -180,6 +223,7 @@ export class ClusterView {
       if (event.type === "synced") {
         store.apply(event);
         if (isNetworks) this.#setNetworksKnown({ state: "read" });
+        if (isLaunchers) this.#launchersKnown();
         continue;
       }
       const before = store.get(keyOf(event.object));
@@ -201,6 +245,11 @@ export class ClusterView {
     this.#networksKnown = known;
     this.#networksSettled.resolve();
     if (before.state !== known.state) this.#tell((listener) => listener.networksKnown());
+  }
+
+  #launchersKnown(): void {
+    this.#launchersSettled.resolve();
+    this.#tell((listener) => listener.launchersKnown());
   }
 
   #tell(say: (listener: ViewListener) => void): void {

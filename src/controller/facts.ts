@@ -7,6 +7,7 @@ import type { Lan } from "../api/lan.ts";
 import type { Log } from "../base/log.ts";
 import type { KubeApi } from "../kube/kube_api.ts";
 import type { LanObject } from "../kube/resources.ts";
+import type { Workload } from "./lan_report.ts";
 
 export interface ServerOptions {
   /** Namespace of the controller itself. */
@@ -49,6 +50,8 @@ export interface ControllerFacts {
   lanObjects(): readonly LanObject[];
   /** Those of them that are valid: what `acceptLans()` decides over. */
   lans(): readonly Lan[];
+  /** What agents say is attached to the LAN of that UID. */
+  workloads(lanUid: string): readonly Workload[];
   readonly counters: ControllerCounters;
   /** LANs that wait to be worked on; 0 unless this process leads. */
   queueLength(): number;

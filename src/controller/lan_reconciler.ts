@@ -14,7 +14,6 @@ import { type LanObject, LANS } from "../kube/resources.ts";
 import type { ClusterView } from "./cluster_view.ts";
 import { isSameStatus, type LanFacts, lanStatus, type LanVerdict } from "./lan_conditions.ts";
 import { lanEvents } from "./lan_events.ts";
-import { isNodeGone, type LanReport, lanReport } from "./lan_report.ts";
 import { diffNetworks, type ForeignNetwork, type NetworkDiff } from "./network_diff.ts";
 import { namespacesOf, wantedNetworks } from "./networks.ts";
 import type { NetworksState } from "./networks_state.ts";
@@ -98,7 +97,7 @@ export class LanReconciler {
     const networks = await this.#makeNetworks(object, undefined, signal);
     const verdict = view.acceptance.verdict(object);
     if (verdict === undefined) return {};
-    const report = this.#report(uid);
+    const report = view.report(uid);
     if (report.attached > 0) {
       await this.#tell(object, verdict, networks, signal);
     }
@@ -177,7 +176,7 @@ export class LanReconciler {
     const facts: LanFacts = {
       ...(generation === undefined ? {} : { generation }),
       ...("lan" in validation ? { spokes: validation.lan.spec.spokes.length } : {}),
-      ...{ verdict, networks, report: this.#report(uid) },
+      ...{ verdict, networks, report: view.report(uid) },
       isDeleting: deletionTimestamp !== undefined,
     };
     const status = lanStatus(facts, object.status, timeText(date()));
@@ -188,15 +187,6 @@ export class LanReconciler {
       counters.statusWrites++;
       for (const text of lanEvents(object.status, status)) record(written, text);
     }
-  }
-
-  #report(lanUid: string): LanReport {
-    const { view } = this.#options;
-    const lanNodes = view.lanNodesByLan.get(lanUid);
-    return lanReport(
-      lanUid,
-      lanNodes.filter(({ metadata }) => !isNodeGone(view.nodes.get({ name: metadata.name }))),
-    );
   }
 
   #isUsable(namespace: string): boolean {

@@ -17,6 +17,7 @@ import type {
 import type { ClusterView, ViewListener } from "./cluster_view.ts";
 import type { Counters } from "./counters.ts";
 import { LanNodeCare } from "./lan_node_care.ts";
+import type { LauncherPod } from "./launcher_pods.ts";
 import { LanReconciler } from "./lan_reconciler.ts";
 import { changedLans, isNodeGone, reportedLans } from "./lan_report.ts";
 import { isAsWanted, lanUidOf, wantedNetwork } from "./networks.ts";
@@ -161,6 +162,27 @@ export class Leading implements ViewListener {
   }
 
   networksKnown(): void {
+    this.#addAll();
+  }
+
+  /** The LANs that pods of the same VM are attached to, if it may be that it migrates. */
+  launcher(before: LauncherPod | undefined, after: LauncherPod | undefined): void {
+    const { view } = this.#options;
+    const pods = [before, after].flatMap((pod) => {
+      if (pod?.vmi === undefined) return pod ?? [];
+      return [pod, ...view.launchers?.ofVmi(pod.metadata.namespace ?? "", pod.vmi) ?? []];
+    });
+    if (pods.every(({ migration }) => migration === undefined)) return;
+    const uids = new Set(pods.map(({ metadata }) => metadata.uid));
+    for (const { status } of view.lanNodes.values()) {
+      for (const { lanUid, pod } of status?.attachments ?? []) {
+        if (pod?.uid !== undefined && uids.has(pod.uid)) this.#addLan(lanUid);
+      }
+    }
+  }
+
+  /** Those of the first list were told of before they counted. */
+  launchersKnown(): void {
     this.#addAll();
   }
 

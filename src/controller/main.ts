@@ -66,6 +66,7 @@ function factsOf(
     isSynced: () => view.isSynced,
     lanObjects: () => view.lans.values(),
     lans: () => view.acceptance.lans(),
+    workloads: (lanUid) => view.report(lanUid).workloads,
     queueLength: () => controller.queueLength,
   };
 }

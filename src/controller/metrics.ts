@@ -12,7 +12,7 @@ const DAY_MS = 24 * 60 * 60_000;
 /** The API server gives the webhook 3 s. */
 const SECONDS = [0.001, 0.005, 0.02, 0.1, 0.5, 1, 3];
 const DECISIONS: readonly (AdmissionKind | "error")[] = [
-  ...["allowed", "skipped", "unchecked", "invalid", "conflict", "error"] as const,
+  ...["allowed", "skipped", "unchecked", "invalid", "conflict", "in-use", "error"] as const,
 ];
 
 export interface ControllerMetricsOptions {

@@ -47,7 +47,11 @@ export async function startServers(
   const { hostname = "0.0.0.0" } = tuning;
   await using started = new AsyncDisposableStack();
 
-  const known = () => ({ isSynced: facts.isSynced(), lans: facts.lans() });
+  const known = () => ({
+    isSynced: facts.isSynced(),
+    lans: facts.lans(),
+    workloads: (lanUid: string) => facts.workloads(lanUid),
+  });
   const admission = new LanAdmission({ known, api, log });
   const handler = new WebhookHandler({
     decide: (ask) => admission.decide(ask),

@@ -5,8 +5,9 @@ import { validateLan } from "../api/lan.ts";
 import { describe } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { KubeApi } from "../kube/kube_api.ts";
-import { LANS } from "../kube/resources.ts";
+import { LAN_NODES, type LanNodeObject, LANS } from "../kube/resources.ts";
 import type { LanRef } from "../plan/acceptance.ts";
+import { lanReport } from "./lan_report.ts";
 import { type AdmissionDecision, decideAdmission, type KnownLans } from "./webhook_decision.ts";
 import type { AdmissionAsk } from "./webhook_review.ts";
 
@@ -16,7 +17,7 @@ export interface LanAdmissionOptions {
   readonly log: Log;
 }
 
-/** LANs looked at again for one answer, and how long each may take, of the 3 s that there are. */
+/** LANs, and nodes, looked at again for one answer, and how long each may take, of the 3 s that there are. */
 const LOOKS_MAX = 3;
 const LOOK_MS = 700;
 
@@ -44,7 +45,34 @@ export class LanAdmission {
       known = { ...known, lans: now === undefined ? others : [...others, now] };
       decision = decideAdmission(ask, known);
     }
-    return decision;
+    if (decision.nodes === undefined) return decision;
+    return decideAdmission(ask, await this.#lookAgainAt(decision.nodes.slice(0, LOOKS_MAX), known));
+  }
+
+  /** What is known, with what the agents of these nodes say now: a workload may just have gone. */
+  async #lookAgainAt(nodes: readonly string[], known: KnownLans): Promise<KnownLans> {
+    const reports = new Map(
+      await Promise.all(nodes.map(async (node) => [node, await this.#readNode(node)] as const)),
+    );
+    return {
+      ...known,
+      workloads: (lanUid) => [
+        ...known.workloads(lanUid).filter(({ node }) => reports.get(node) === undefined),
+        ...lanReport(lanUid, [...reports.values()].flatMap((report) => report ?? [])).workloads,
+      ],
+    };
+  }
+
+  /** The LANNode of that name, if there is one; undefined when it can't be read. */
+  async #readNode(name: string): Promise<readonly LanNodeObject[] | undefined> {
+    const { api, log } = this.#options;
+    try {
+      const object = await api.get(LAN_NODES, { name }, { deadlineMs: LOOK_MS });
+      return object === undefined ? [] : [object];
+    } catch (error) {
+      log.debug("A LANNode can't be read anew", { node: name, error: describe(error) });
+      return undefined;
+    }
   }
 
   /** The LAN as it is now; undefined if it is gone or not valid any more. */

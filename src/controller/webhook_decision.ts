@@ -4,6 +4,7 @@ import { type Lan, validateLan } from "../api/lan.ts";
 import { GROUP } from "../api/names.ts";
 import { isRecord } from "../kube/resource.ts";
 import type { LanRef } from "../plan/acceptance.ts";
+import type { Workload } from "./lan_report.ts";
 import { findLanClash, type LanClash } from "./webhook_conflict.ts";
 import type { AdmissionAnswer, AdmissionAsk, AdmissionCause } from "./webhook_review.ts";
 import { lanWarnings } from "./webhook_warnings.ts";
@@ -13,16 +14,26 @@ export interface KnownLans {
   readonly isSynced: boolean;
   /** The valid ones. */
   readonly lans: readonly Lan[];
+  /** What agents say is attached to the LAN of that UID. */
+  readonly workloads: (lanUid: string) => readonly Workload[];
 }
 
 /** What led to the answer; the label of a metric. */
-export type AdmissionKind = "allowed" | "skipped" | "unchecked" | "invalid" | "conflict";
+export type AdmissionKind =
+  | "allowed"
+  | "skipped"
+  | "unchecked"
+  | "invalid"
+  | "conflict"
+  | "in-use";
 
 export interface AdmissionDecision {
   readonly kind: AdmissionKind;
   readonly answer: AdmissionAnswer;
   /** The LAN that stands in the way, if one does. */
   readonly rival?: LanRef;
+  /** Nodes where, it is said, something is attached that stands in the way. */
+  readonly nodes?: readonly string[];
 }
 
 const LANS = `lans.${GROUP}`;
@@ -53,7 +64,12 @@ export function decideAdmission(ask: AdmissionAsk, known: KnownLans): AdmissionD
   const before = operation === "UPDATE" ? validateLan(oldObject) : undefined;
   const old = before !== undefined && "lan" in before ? before.lan : undefined;
   const clash = findLanClash(lan, old, known.lans);
-  if (clash === undefined) return { kind: "allowed", answer: { allowed: true, warnings } };
+  if (clash === undefined) {
+    const users = usersOfRemoved(lan, old, known);
+    if (users.length === 0) return { kind: "allowed", answer: { allowed: true, warnings } };
+    const nodes = [...new Set(users.map(({ node }) => node))];
+    return { ...refused("in-use", object, users.map(inUseCause)), nodes };
+  }
   const cause = causeOf(clash, lan, known.lans);
   if (clash.isOld) {
     // What was in conflict may be edited step by step.
@@ -61,6 +77,27 @@ export function decideAdmission(ask: AdmissionAsk, known: KnownLans): AdmissionD
     return { kind: "allowed", answer: { allowed: true, warnings } };
   }
   return { ...refused("conflict", object, [cause]), rival: clash.holder };
+}
+
+/** Who is attached to spokes that the LAN is about to lose. */
+function usersOfRemoved(lan: Lan, old: Lan | undefined, known: KnownLans): readonly Workload[] {
+  const kept = new Set(lan.spec.spokes);
+  const removed = new Set(old?.spec.spokes.filter((spoke) => !kept.has(spoke)));
+  if (removed.size === 0) return [];
+  return known.workloads(lan.metadata.uid)
+    .filter(({ spoke }) => spoke !== undefined && removed.has(spoke));
+}
+
+function inUseCause({ spoke, pod, node, containerID }: Workload): AdmissionCause {
+  const who = pod === undefined
+    ? `container "${containerID.slice(0, 12)}"`
+    : `pod "${pod.namespace}/${pod.name}"`;
+  return {
+    reason: "FieldValueForbidden",
+    field: "spec.spokes",
+    message: `must keep "${spoke}", which ${who} on node "${node}" is attached to: delete that ` +
+      "first, then remove the spoke",
+  };
 }
 
 const SKIPPED: AdmissionDecision = { kind: "skipped", answer: { allowed: true, warnings: [] } };

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Lan } from "../api/lan.ts";
 import { seedLan } from "../../tests/support/lan_fixture.ts";
+import type { Workload } from "./lan_report.ts";
 import { decideAdmission } from "./webhook_decision.ts";
 import type { AdmissionAsk } from "./webhook_review.ts";
 
@@ -22,10 +23,14 @@ function update(object: unknown, oldObject: unknown): AdmissionAsk {
 }
 
 function decide(ask: AdmissionAsk, ...lans: Lan[]) {
-  return decideAdmission(ask, { isSynced: true, lans });
+  return decideAdmission(ask, { isSynced: true, lans, workloads: () => [] });
 }
 
 const OLD = { creationTimestamp: "2026-01-01T00:00:00Z" };
+const ATTACHED: Workload = {
+  ...{ node: "worker1", lanUid: "uid-a", ifname: "net1", containerID: "0123456789abcdef" },
+  attach: "macvtap",
+};
 const YOUNG = { creationTimestamp: "2026-06-01T00:00:00Z" };
 
 Deno.test("decideAdmission() names field, value and holder of each clash", () => {
@@ -63,6 +68,38 @@ Deno.test("decideAdmission() lets no older LAN take what a younger one has", () 
   assert.ok(!answer.allowed);
   assert.equal(answer.causes[0]?.field, "spec.spokes[2]");
   assert.match(answer.causes[0]?.message ?? "", /spoke "b-1" belongs to LAN "default\/b"/);
+});
+
+Deno.test("decideAdmission() keeps a spoke that something is attached to", () => {
+  const before = lan("a", { spokes: ["a-1", "a-2", "a-3"] }, OLD);
+  const users: readonly Workload[] = [
+    { ...ATTACHED, spoke: "a-1", pod: { namespace: "default", name: "router" } },
+    { ...ATTACHED, spoke: "a-3" },
+    // One that names no spoke needs none.
+    { ...ATTACHED, attach: "veth" },
+  ];
+  const known = { isSynced: true, lans: [before], workloads: () => users };
+  const cases: readonly (readonly [readonly string[], readonly RegExp[]])[] = [
+    [["a-1", "a-3"], []],
+    [["a-3", "new", "a-1"], []],
+    [["a-2", "a-3"], [/"a-1", which pod "default\/router" on node "worker1" is attached to/]],
+    [[], [/"a-1"/, /"a-3", which container "0123456789ab" on node "worker1"/]],
+  ];
+  for (const [spokes, says] of cases) {
+    const { kind, answer, nodes } = decideAdmission(
+      update(lan("a", { spokes }, OLD), before),
+      known,
+    );
+    assert.equal(kind, says.length === 0 ? "allowed" : "in-use");
+    assert.deepEqual(nodes, says.length === 0 ? undefined : ["worker1"]);
+    const causes = answer.allowed ? [] : answer.causes;
+    assert.equal(causes.length, says.length);
+    for (const [at, { field, message }] of causes.entries()) {
+      assert.equal(field, "spec.spokes");
+      assert.match(message, says[at]!);
+      assert.match(message, /delete that first, then remove the spoke$/);
+    }
+  }
 });
 
 Deno.test("decideAdmission() lets nobody win by a lesser UID of the same second", () => {
@@ -117,7 +154,9 @@ Deno.test("decideAdmission() skips what it is not there for", () => {
 });
 
 Deno.test("decideAdmission() allows with a warning as long as the others are unknown", () => {
-  const { kind, answer } = decideAdmission(create(lan("b")), { isSynced: false, lans: [] });
+  const { kind, answer } = decideAdmission(create(lan("b")), {
+    ...{ isSynced: false, lans: [], workloads: () => [] },
+  });
   assert.deepEqual([kind, answer.allowed], ["unchecked", true]);
   assert.match(answer.warnings[0] ?? "", /not known yet/);
 });

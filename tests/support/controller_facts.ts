@@ -2,6 +2,7 @@
 
 import type { Lan } from "../../src/api/lan.ts";
 import type { ControllerCounters, ControllerFacts } from "../../src/controller/facts.ts";
+import type { Workload } from "../../src/controller/lan_report.ts";
 import type { KubeApi } from "../../src/kube/kube_api.ts";
 import type { LanObject } from "../../src/kube/resources.ts";
 import { LogRecorder } from "./log_recorder.ts";
@@ -14,6 +15,7 @@ export class TestFacts implements ControllerFacts {
   synced = true;
   objects: readonly LanObject[] = [];
   known: readonly Lan[] = [];
+  attached: readonly Workload[] = [];
   counters: ControllerCounters = {
     ...{ reconciles: 7, failures: 1, reconcileSeconds: 0.5 },
     ...{ networkWrites: 3, statusWrites: 2, watchTroubles: 0 },
@@ -48,6 +50,10 @@ export class TestFacts implements ControllerFacts {
 
   lans(): readonly Lan[] {
     return this.known;
+  }
+
+  workloads(): readonly Workload[] {
+    return this.attached;
   }
 
   queueLength(): number {
