@@ -1,5 +1,7 @@
 /** A stream of numbered frames between two links: whether every one of them arrived, once and in order. */
 
+import { parseMac } from "../../src/base/mac.ts";
+import { BROADCAST } from "./packets.ts";
 import { FrameSocket } from "./raw_frames.ts";
 
 /** Where frames leave or arrive. */
@@ -23,20 +25,22 @@ const FRAME_BYTES = 60;
 /** The last frames may still be on their way. Milliseconds. */
 const LATE = 1_000;
 
-/** Sends `perSecond` frames a second, as broadcasts so that nothing has to be learned, until stopped. */
+/** Sends `perSecond` frames a second, to all so that nothing has to be learned or to `dst`, until stopped. */
 export class NumberedStream implements Disposable {
   readonly #sender: FrameSocket;
   readonly #receiver: FrameSocket;
   readonly #seen: number[] = [];
   readonly #started = performance.now();
   readonly #perSecond: number;
+  readonly #dst: string;
   /** Tells the frames of one stream from those of others on the same LAN. */
   readonly #tag = crypto.getRandomValues(new Uint32Array(1))[0]!;
   readonly #timer: ReturnType<typeof setInterval>;
   #sent = 0;
 
-  constructor(from: StreamEnd, to: StreamEnd, perSecond = 1_000) {
+  constructor(from: StreamEnd, to: StreamEnd, perSecond = 1_000, dst = BROADCAST) {
     this.#perSecond = perSecond;
+    this.#dst = dst;
     this.#receiver = new FrameSocket(to.netns, to.ifname);
     this.#sender = new FrameSocket(from.netns, from.ifname);
     this.#timer = setInterval(() => this.#step(), 1);
@@ -44,7 +48,7 @@ export class NumberedStream implements Disposable {
 
   #step(): void {
     const due = (performance.now() - this.#started) * this.#perSecond / 1_000;
-    while (this.#sent < due) this.#sender.send(frame(this.#tag, this.#sent++));
+    while (this.#sent < due) this.#sender.send(frame(this.#dst, this.#tag, this.#sent++));
     this.#take(this.#receiver.take());
   }
 
@@ -83,9 +87,9 @@ export class NumberedStream implements Disposable {
   }
 }
 
-function frame(tag: number, number: number): Uint8Array<ArrayBuffer> {
+function frame(dst: string, tag: number, number: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(FRAME_BYTES);
-  bytes.fill(0xff, 0, 6);
+  bytes.set(parseMac(dst));
   bytes.set([0x02, 0, 0, 0, 0, 0x77], 6);
   bytes.set(ETHERTYPE, 12);
   const payload = new DataView(bytes.buffer, HEADER_BYTES);

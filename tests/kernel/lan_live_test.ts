@@ -1,0 +1,176 @@
+/** A LAN whose spec changes while it is in use: what did not change does not notice. */
+
+import assert from "node:assert/strict";
+import { CniCode } from "../../src/api/agent_protocol.ts";
+import type { AgentNode, LanDocument, Workload } from "../support/agent_lab.ts";
+import { addressed, isRefusedTo, LAN, type LanStage, prepareLan } from "../support/lan_stage.ts";
+import { rootTest } from "../support/netns_lab.ts";
+import { NumberedStream, type StreamReport } from "../support/numbered_stream.ts";
+import { until } from "../support/until.ts";
+
+const AGAIN = CniCode.TryAgainLater;
+
+interface Live extends LanStage {
+  readonly one: Workload;
+  readonly near: Workload;
+  readonly far: Workload;
+  /** The LAN with other values in its spec, known to every node. */
+  change(spec: Readonly<Record<string, unknown>>): Promise<void>;
+}
+
+/** Two workloads on the first node and one on the second, and a second underlay `eth2` on both. */
+async function prepareLive(): Promise<Live> {
+  const stage = await prepareLan(2);
+  try {
+    const { lab, node } = stage;
+    for (const { host, name } of lab.nodes) {
+      await host.run(["sh", "-euc", addUnderlay(lab.net.netnsPath("fabric"), `second-${name}`)]);
+      await host.linkLocal("eth2");
+    }
+    const one = await addressed(lab, node, "pod1", 1);
+    const near = await lab.addWorkload("pod2");
+    await node.attach(near, { lan: LAN, spoke: "pod2", attach: "veth" });
+    const far = await addressed(lab, lab.node("worker2"), "pod3", 3);
+    await one.run(["ping", "-c1", "-W5", "10.9.0.3"]);
+    const change = (spec: Readonly<Record<string, unknown>>) => {
+      return lab.putLan({ ...stage.lan, spec: { ...stage.lan.spec, ...spec } });
+    };
+    return { ...stage, one, near, far, change };
+  } catch (error) {
+    await stage[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function addUnderlay(fabric: string, name: string): string {
+  return `ip link add eth2 type veth peer name ${name} netns ${fabric};` +
+    `nsenter --net=${fabric} ip link set ${name} master fabric up; ip link set eth2 up`;
+}
+
+function end({ netns }: Workload) {
+  return { netns, ifname: "net1" };
+}
+
+async function reasons(node: AgentNode, lan: LanDocument): Promise<string> {
+  return (await node.lan(lan))?.conditions.map(({ reason }) => reason).join() ?? "no such LAN";
+}
+
+async function says(node: AgentNode, lan: LanDocument, expected: string): Promise<void> {
+  await until(`the agent says "${expected}"`, async () => await reasons(node, lan) === expected);
+}
+
+/** Of the workloads and of what they hang on: were one made anew, its index would be another. */
+async function linksOf({ lab, node, one, near }: Live): Promise<readonly string[]> {
+  const places = [node.host.netns, `${node.netnsDir}/knlvrf`, one.netns, near.netns];
+  const links = (await Promise.all(places.map((place) => lab.net.links(place)))).flat();
+  return links.filter(({ ifname }) => /^(pod[12](\.b)?|br2|net1)$/.test(ifname))
+    .map(({ ifname, ifindex, mtu, address, ifalias, operstate }) =>
+      [ifname, ifindex, mtu, address, ifalias, operstate].join(" ")
+    );
+}
+
+function isWhole({ sent, lost, outOfPlace }: StreamReport): void {
+  assert.ok(sent > 0);
+  assert.deepEqual({ lost, outOfPlace }, { lost: [], outOfPlace: 0 });
+}
+
+rootTest("spokes and namespaces come and go, and no frame of others is lost", async () => {
+  await using live = await prepareLive();
+  const { lab, node, lan, one, near, far, change } = live;
+  const links = await linksOf(live);
+  using there = new NumberedStream(end(one), end(near));
+  using across = new NumberedStream(end(one), end(far));
+  using back = new NumberedStream(end(far), end(near));
+
+  const late = await lab.addWorkload("late");
+  await change({ spokes: ["pod1", "pod2", "pod3", "pod4", "pod5"] });
+  await node.attach(late, { lan: LAN, spoke: "pod5" });
+  await node.detach(late);
+
+  await change({ spokes: ["pod1", "pod2", "pod3"] });
+  await isRefusedTo(node, late, { spoke: "pod4" }, AGAIN, /has no spoke "pod4"; add it/);
+  assert.equal(await reasons(node, lan), "");
+
+  // Nothing but an admission webhook could refuse this, and there is none.
+  await change({ spokes: ["pod3"] });
+  await says(node, lan, "SpokeRemoved");
+  const [condition] = (await node.lan(lan))?.conditions ?? [];
+  assert.match(`${condition?.message}`, /lan-test" has no "pod1", "pod2" .* add the spokes again/);
+  await isRefusedTo(node, late, { spoke: "pod2", attach: "veth" }, AGAIN, /has no spoke "pod2"/);
+  await node.restart("SIGKILL");
+  await says(node, lan, "SpokeRemoved");
+  await change({});
+  await says(node, lan, "");
+
+  await change({ namespaces: ["others"] });
+  const pod = "K8S_POD_NAMESPACE=tests;K8S_POD_NAME=late";
+  await until("the namespace is not offered any more", async () => {
+    const { output } = await node.cni("ADD", late, { lan: LAN, spoke: "pod4" }, { args: pod });
+    return /not offered in namespace "tests", only in "others"/.test(`${output?.["msg"]}`);
+  });
+  await change({ namespaces: ["others", "tests"] });
+  await until("the namespace is offered", async () => {
+    const { code } = await node.cni("ADD", late, { lan: LAN, spoke: "pod4" }, { args: pod });
+    return code === 0;
+  });
+  assert.equal(await reasons(node, lan), "");
+
+  for (const stream of [there, across, back]) isWhole(await stream.stop());
+  assert.deepEqual(await linksOf(live), links);
+});
+
+interface Move {
+  readonly name: string;
+  /** The node's entry in the map, and the device for those that have none. */
+  readonly spec: { readonly own?: string; readonly byDefault?: string };
+  /** Where the LAN is then. */
+  readonly device: string;
+  /** Why it could not move. */
+  readonly reason?: string;
+}
+
+const MOVES: readonly Move[] = [
+  { name: "another map entry", spec: { own: "eth2", byDefault: "eth1" }, device: "eth2" },
+  { name: "no map entry any more", spec: { byDefault: "eth1" }, device: "eth1" },
+  { name: "another default", spec: { byDefault: "eth2" }, device: "eth2" },
+  // What is there stays until something better is.
+  { name: "neither entry nor default", spec: {}, device: "eth2", reason: "UnderlayNotNamed" },
+  { name: "no such device", spec: { own: "eth9" }, device: "eth2", reason: "UnderlayMissing" },
+  { name: "the device of the beginning", spec: { own: "eth1" }, device: "eth1" },
+];
+/** Frames to another node that a move may cost, at a thousand a second; it takes some 20 ms. */
+const GAP_MAX = 2_000;
+
+rootTest("a LAN that moves to another underlay loses nothing on its node", async () => {
+  await using live = await prepareLive();
+  const { lab, node, lan, one, near, far, change } = live;
+  const two = lab.node("worker2");
+  const links = await linksOf(live);
+  const elsewhere = { [two.uniqueName]: "eth1" };
+  for (const { name, spec, device, reason } of MOVES) {
+    using there = new NumberedStream(end(one), end(near));
+    using across = new NumberedStream(end(one), end(far));
+    const map = spec.own === undefined ? {} : { [node.uniqueName]: spec.own };
+    await change({ vxlanDevMap: { ...elsewhere, ...map }, defaultVxlanDev: spec.byDefault });
+    await says(node, lan, reason ?? "");
+    await until(`the VXLAN is on ${device}`, async () => await groups(node) === device);
+    await one.run(["ping", "-c1", "-W5", "10.9.0.3"]);
+    isWhole(await there.stop());
+    const { lost, outOfPlace } = await across.stop();
+    assert.equal(outOfPlace, 0, name);
+    if (reason !== undefined) assert.deepEqual(lost, [], name);
+    assert.ok(
+      lost.length <= GAP_MAX,
+      `${name}: ${lost.length} of the frames of as many ms are lost`,
+    );
+    assert.deepEqual(await linksOf(live), links, name);
+  }
+});
+
+/** Devices on which a group is joined that is not the stack's own. */
+async function groups({ host }: AgentNode): Promise<string> {
+  const memberships = await host.run(["cat", "/proc/net/igmp6"]);
+  return memberships.split("\n").map((line) => line.trim().split(/\s+/))
+    .flatMap(([, device, group]) => group === "ff020000000000000000000000000014" ? device! : [])
+    .join();
+}
