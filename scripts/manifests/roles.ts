@@ -109,6 +109,14 @@ const CONTROLLER: RoleSpec = {
       why: "Which nodes are gone or out of service; whether a namespace is there by now.",
     },
     {
+      group: "",
+      resources: ["pods"],
+      verbs: ["list", "watch"],
+      why:
+        "Those of KubeVirt's VMs (label kubevirt.io=virt-launcher, which a rule cannot say): which " +
+        "of them a VM moves to, that it may have the spokes of the one it moves from.",
+    },
+    {
       group: "events.k8s.io",
       resources: ["events"],
       verbs: ["create", "patch"],

@@ -1,6 +1,7 @@
 /** `status` of a LAN, written by the controller alone: schema for the CRD, type for the writer. */
 
 import { z } from "zod";
+import type { DeepReadonly } from "../base/deep_readonly.ts";
 
 /** As `metav1.Condition`, so that `kubectl wait --for=condition=Ready` works. */
 const conditionSchema = z.object({
@@ -12,6 +13,23 @@ const conditionSchema = z.object({
   message: z.string().max(8192).meta({ description: "A sentence a person can act on" }),
   lastTransitionTime: z.string().max(64).meta({ format: "date-time" }),
   observedGeneration: z.int().min(0).max(Number.MAX_SAFE_INTEGER).exactOptional(),
+});
+
+/** Most hand-overs of VMs that a LAN's status tells of at once. */
+export const LAN_MIGRATIONS_MAX = 256;
+
+const name = z.string().min(1).max(253);
+const uid = z.string().min(1).max(128);
+
+/** A spoke that two pods of one VM may hold, on two nodes, while the VM migrates. */
+export const migrationSchema = z.object({
+  spoke: z.string().min(1).max(63),
+  from: z.object({ node: name, namespace: name, name, uid }).meta({
+    description: "The pod that the VM runs in, and its node",
+  }),
+  to: z.object({ node: name.exactOptional(), namespace: name, name, uid }).meta({
+    description: "The pod that the VM moves to; its node as soon as it has one",
+  }),
 });
 
 const count = z.int().min(0).max(1_000_000).exactOptional();
@@ -27,7 +45,13 @@ export const lanStatusSchema = z.object({
   spokes: count.meta({ description: "Number of spokes in the spec" }),
   attached: count.meta({ description: "Number of workloads attached, over all nodes" }),
   nodes: count.meta({ description: "Number of nodes on which the LAN exists now" }),
+  migrations: z.array(migrationSchema).max(LAN_MIGRATIONS_MAX).exactOptional().meta({
+    description: "Spokes of VMs that are moving to another node: their next pod may have them too",
+    "x-kubernetes-list-type": "map",
+    "x-kubernetes-list-map-keys": ["spoke"],
+  }),
 }).meta({ description: "What the controller and the nodes' agents made of it" });
 
 export type LanCondition = Readonly<z.output<typeof conditionSchema>>;
-export type LanStatus = Readonly<z.output<typeof lanStatusSchema>>;
+export type Migration = DeepReadonly<z.output<typeof migrationSchema>>;
+export type LanStatus = DeepReadonly<z.output<typeof lanStatusSchema>>;

@@ -1,6 +1,6 @@
 /** `status` of a LAN, from what is known of it: pure, and the same again as long as nothing changes. */
 
-import type { LanCondition, LanStatus } from "../api/lan_status.ts";
+import type { LanCondition, LanStatus, Migration } from "../api/lan_status.ts";
 import type { LanReport, NodeReport, Workload } from "./lan_report.ts";
 import { networksSaying, type NetworksState, type Saying } from "./networks_state.ts";
 import { counted, cut, MESSAGE_MAX, quoted, textList } from "./text_list.ts";
@@ -17,6 +17,8 @@ export interface LanFacts {
   readonly verdict: LanVerdict;
   readonly networks: NetworksState;
   readonly report: LanReport;
+  /** Absent while the VMs' pods can't be read: what was said last holds then. */
+  readonly migrations?: readonly Migration[];
   readonly isDeleting: boolean;
 }
 
@@ -31,7 +33,7 @@ export function lanStatus(
   before: LanStatus | undefined,
   now: string,
 ): LanStatus {
-  const { generation, spokes, report } = facts;
+  const { generation, spokes, report, migrations = before?.migrations ?? [] } = facts;
   const sayings = lanSayings(facts, before);
   const conditions = Object.entries(sayings).map(([type, saying]): LanCondition => {
     const old = before?.conditions?.find((condition) => condition.type === type);
@@ -48,6 +50,7 @@ export function lanStatus(
     ...(spokes === undefined ? {} : { spokes }),
     attached: report.attached,
     nodes: report.nodes.filter(({ attached }) => attached > 0).length,
+    ...(migrations.length === 0 ? {} : { migrations }),
   };
 }
 
@@ -171,10 +174,15 @@ export function isSameStatus(one: LanStatus | undefined, other: LanStatus): bool
 }
 
 function canonical(status: LanStatus): string {
-  const { conditions = [], observedGeneration, spokes, attached, nodes, ...rest } = status;
+  const { conditions = [], observedGeneration, spokes, attached, nodes, ...others } = status;
+  const { migrations = [], ...rest } = others;
   const list = conditions.map((condition) => {
     const { type, status, reason, message, lastTransitionTime, observedGeneration } = condition;
     return [type, status, reason, message, lastTransitionTime, observedGeneration];
   });
-  return JSON.stringify([list, observedGeneration, spokes, attached, nodes, rest]);
+  const moves = migrations.map(({ spoke, from, to }) => [
+    ...[spoke, from.node, from.namespace, from.name, from.uid],
+    ...[to.node, to.namespace, to.name, to.uid],
+  ]);
+  return JSON.stringify([list, observedGeneration, spokes, attached, nodes, moves, rest]);
 }

@@ -14,6 +14,7 @@ import { type LanObject, LANS } from "../kube/resources.ts";
 import type { ClusterView } from "./cluster_view.ts";
 import { isSameStatus, type LanFacts, lanStatus, type LanVerdict } from "./lan_conditions.ts";
 import { lanEvents } from "./lan_events.ts";
+import { lanMigrations } from "./migrations.ts";
 import { diffNetworks, type ForeignNetwork, type NetworkDiff } from "./network_diff.ts";
 import { namespacesOf, wantedNetworks } from "./networks.ts";
 import type { NetworksState } from "./networks_state.ts";
@@ -173,10 +174,15 @@ export class LanReconciler {
     if (object === undefined || !isSameLan(seen, object)) return;
     const { uid, generation, resourceVersion, deletionTimestamp } = object.metadata;
     const validation = view.acceptance.validation(object);
+    const report = view.report(uid);
+    const { launchers } = view;
     const facts: LanFacts = {
       ...(generation === undefined ? {} : { generation }),
       ...("lan" in validation ? { spokes: validation.lan.spec.spokes.length } : {}),
-      ...{ verdict, networks, report: view.report(uid) },
+      ...{ verdict, networks, report },
+      ...(launchers === undefined
+        ? {}
+        : { migrations: lanMigrations(report.workloads, launchers) }),
       isDeleting: deletionTimestamp !== undefined,
     };
     const status = lanStatus(facts, object.status, timeText(date()));

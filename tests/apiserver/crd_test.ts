@@ -15,6 +15,7 @@ import {
 } from "../support/lan_corpus.ts";
 import { installLanCrd, installLanNodeCrd } from "../support/lan_crd.ts";
 import { LAN_NODE_CORPUS } from "../support/lan_node_corpus.ts";
+import { LAN_STATUS_CORPUS } from "../support/lan_status_corpus.ts";
 import { type RawAnswer, RawKube, type RawObject, refusedFields } from "../support/raw_kube.ts";
 
 const ROOT = `/apis/${API_VERSION}`;
@@ -180,6 +181,18 @@ Deno.test("the CRD of LANNodes and lanNodeStatusSchema take and refuse the same 
     const paths = new Set(error?.issues.map((issue) => pathText(issue.path)));
     assert.deepEqual([...paths], bad, name);
   }
+});
+
+Deno.test("the CRD of LANs takes and refuses the same migrations as lanStatusSchema", async () => {
+  await makeLan(lanWith());
+  const path = `${LANS}/lan-test/status?dryRun=All`;
+  const differing = await differences(
+    LAN_STATUS_CORPUS,
+    ({ status }) => kube.ask({ method: "PATCH", path, contentType: MERGE, body: { status } }),
+    ({ bad }) => bad.map((path) => `status.${path}`),
+  );
+  await deleteLans();
+  assert.deepEqual(differing, []);
 });
 
 function pathText(path: readonly PropertyKey[]): string {

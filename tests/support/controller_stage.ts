@@ -2,6 +2,7 @@
 
 import type { LanNodeStatus } from "../../src/api/lan_node.ts";
 import { Controller } from "../../src/controller/controller.ts";
+import { LAUNCHER_PODS } from "../../src/controller/launcher_pods.ts";
 import type { KubeApi } from "../../src/kube/kube_api.ts";
 import type { New } from "../../src/kube/objects.ts";
 import {
@@ -16,6 +17,7 @@ import {
 } from "../../src/kube/resources.ts";
 import { FakeKubeApi } from "./fake_kube_api.ts";
 import { fastClock } from "./fast_clock.ts";
+import { launcherObject, type LauncherOptions } from "./launcher_pods.ts";
 import { LogRecorder } from "./log_recorder.ts";
 import { until } from "./until.ts";
 
@@ -131,6 +133,54 @@ export class LanUser {
         ...{ lanUid: uid, spoke: pod, attach: "macvtap", ifname: "net1", containerID: "c0ffee" },
         pod: { namespace: "default", name: pod },
       })),
+    });
+  }
+
+  /** Makes a pod with a VM in it, as KubeVirt does; returns its UID. */
+  async addLauncher(name: string, options: LauncherOptions = {}): Promise<string> {
+    const made = await this.api.create(LAUNCHER_PODS, launcherObject(name, options) as never);
+    return made.metadata.uid;
+  }
+
+  async setPhase(pod: string, phase: string, namespace = "default"): Promise<void> {
+    const body = { status: { phase } };
+    const key = { namespace, name: pod };
+    await this.api.patch(LAUNCHER_PODS, key, { type: "merge", body });
+  }
+
+  /** The agents say that each of `holders` holds a spoke; nothing else is attached anywhere. */
+  async hold(
+    lan: LanObject,
+    spoke: string,
+    holders: Readonly<
+      Record<string, { name: string; uid: string; namespace?: string } | undefined>
+    >,
+  ): Promise<void> {
+    const { namespace = "", name, uid } = lan.metadata;
+    for (const [node, pod] of Object.entries(holders)) {
+      const attached = pod === undefined ? 0 : 1;
+      await this.report(node, {
+        attached,
+        lans: pod === undefined ? [] : [{ namespace, name, uid, attached, ready: true, mtu: 1426 }],
+        attachments: pod === undefined ? [] : [{
+          ...{ lanUid: uid, spoke, attach: "macvtap", ifname: "net1", containerID: "c0ffee" },
+          pod: { namespace: "default", ...pod },
+        }],
+      });
+    }
+  }
+
+  /** As in `a1: n1 old > n2 new`. */
+  async migrations(name: string): Promise<string[]> {
+    const { status } = await this.get(name);
+    return status?.migrations?.map(({ spoke, from, to }) =>
+      `${spoke}: ${from.node} ${from.name} > ${to.node ?? "?"} ${to.name}`
+    ) ?? [];
+  }
+
+  async migrates(name: string, ...wanted: readonly string[]): Promise<void> {
+    await until(`migrations of "${name}" are ${JSON.stringify(wanted)}`, async () => {
+      return (await this.migrations(name)).join() === wanted.join();
     });
   }
 
