@@ -12,12 +12,16 @@ export const SYSTEM_NAMESPACE = "k8slan-system";
 export const CONTROLLER_NAME = "k8slan-controller-manager";
 export const DAEMON_SET_NAME = "k8slan-ds";
 export const WEBHOOK_NAME = "k8slan-webhook";
+/** Of the optional webhook that adds devices to pods. */
+export const POD_WEBHOOK_NAME = "k8slan-pod-webhook";
 
 /** Labels of every object that the controller makes, and of which LAN it is. */
 export const MANAGED_BY_LABEL = "app.kubernetes.io/managed-by";
 export const MANAGED_BY = "k8slan";
 export const LAN_UID_LABEL = `${GROUP}/lan-uid`;
 
+/** By which a pod names its further networks. */
+export const NETWORKS_ANNOTATION = "k8s.v1.cni.cncf.io/networks";
 /** What multus reads to find a pod's device for a network. */
 export const RESOURCE_NAME_ANNOTATION = "k8s.v1.cni.cncf.io/resourceName";
 

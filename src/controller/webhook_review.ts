@@ -2,6 +2,7 @@
 
 import { GROUP } from "../api/names.ts";
 import { K8slanError } from "../base/errors.ts";
+import type { JsonPatchStep } from "../kube/kube_api.ts";
 import { isRecord } from "../kube/resource.ts";
 
 export const ADMISSION_API_VERSION = "admission.k8s.io/v1";
@@ -14,6 +15,8 @@ export interface AdmissionAsk {
   readonly operation: string;
   /** Group and plural, as in `lans.lan.k8slan.io`; status is `lans.lan.k8slan.io/status`. */
   readonly resource: string;
+  /** Absent where the object has none. */
+  readonly namespace?: string;
   /** Absent when something is deleted. */
   readonly object?: unknown;
   /** Absent when something is created. */
@@ -33,7 +36,11 @@ export interface AdmissionCause {
 export type AdmissionAnswer =
   & { readonly warnings: readonly string[] }
   & (
-    | { readonly allowed: true }
+    | {
+      readonly allowed: true;
+      /** What is to be changed in the object; only a mutating webhook may say so. */
+      readonly patch?: readonly JsonPatchStep[];
+    }
     | {
       readonly allowed: false;
       /** The object, for clients that print the causes one by one. */
@@ -57,11 +64,12 @@ export function decodeReview(value: unknown): AdmissionAsk {
   }
   const request = value["request"];
   if (!isRecord(request)) throw bad("has no request");
-  const { object, oldObject } = request;
+  const { object, oldObject, namespace } = request;
   return {
     uid: word(request, "uid"),
     operation: word(request, "operation"),
     resource: resourceOf(request),
+    ...(namespace === undefined ? {} : { namespace: word(request, "namespace", true) }),
     ...(object === undefined || object === null ? {} : { object }),
     ...(oldObject === undefined || oldObject === null ? {} : { oldObject }),
   };
@@ -96,10 +104,19 @@ export function encodeReview(uid: string, answer: AdmissionAnswer): object {
     response: {
       uid,
       allowed: answer.allowed,
-      ...(answer.allowed ? {} : { status: statusOf(answer.name, answer.causes) }),
+      ...(answer.allowed ? patchOf(answer.patch) : {
+        status: statusOf(answer.name, answer.causes),
+      }),
       ...(warnings.length === 0 ? {} : { warnings }),
     },
   };
+}
+
+/** As the API server takes it: the text of a JSON patch in base 64. */
+function patchOf(patch: readonly JsonPatchStep[] = []): object {
+  if (patch.length === 0) return {};
+  const bytes = new TextEncoder().encode(JSON.stringify(patch));
+  return { patchType: "JSONPatch", patch: btoa(String.fromCharCode(...bytes)) };
 }
 
 /**

@@ -26,6 +26,12 @@ Deno.test("decodeReview() reads what the API server sends", () => {
   assert.equal(core.resource, "pods.");
 });
 
+Deno.test("decodeReview() tells the namespace, where there is one", () => {
+  assert.equal(decodeReview(review({ ...REQUEST, namespace: "home" })).namespace, "home");
+  assert.equal(decodeReview(review(REQUEST)).namespace, undefined);
+  assert.throws(() => decodeReview(review({ ...REQUEST, namespace: 1 })), { code: "BadReview" });
+});
+
 Deno.test("decodeReview() refuses everything else", () => {
   const cases: readonly unknown[] = [
     null,
@@ -59,6 +65,16 @@ Deno.test("encodeReview() answers yes", () => {
   assert.deepEqual(responseOf({ allowed: true, warnings: [] }), { uid: "u", allowed: true });
   const { warnings } = responseOf({ allowed: true, warnings: ["a", "b".repeat(300)] });
   assert.deepEqual(warnings, ["a", `${"b".repeat(255)}…`]);
+});
+
+Deno.test("encodeReview() carries changes as the API server takes them", () => {
+  const patch = [{ op: "add", path: "/spec/x~1y", value: "\u2026" }] as const;
+  const response = responseOf({ allowed: true, warnings: [], patch });
+  assert.equal(response["patchType"], "JSONPatch");
+  const bytes = Uint8Array.from(atob(String(response["patch"])), (char) => char.charCodeAt(0));
+  assert.deepEqual(JSON.parse(new TextDecoder().decode(bytes)), patch);
+  const none = responseOf({ allowed: true, warnings: [], patch: [] });
+  assert.deepEqual(none, { uid: "u", allowed: true });
 });
 
 Deno.test("encodeReview() answers no, with each cause and a sentence of all", () => {
