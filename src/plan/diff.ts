@@ -84,7 +84,7 @@ function createBridge(
 }
 
 function keepBridge(wanted: WantedLan, bridge: LinkInfo, steps: Steps): void {
-  const { netns: { path: at }, uid, mtu } = wanted;
+  const { netns: { path: at }, uid, mtu, bridge: { address } } = wanted;
   const { attrs, name } = bridge;
   if (
     attrs.kind === "bridge" &&
@@ -92,7 +92,8 @@ function keepBridge(wanted: WantedLan, bridge: LinkInfo, steps: Steps): void {
   ) {
     steps.lan.push({ op: "set-bridge", at, name });
   }
-  changeLink(steps.lan, at, bridge, { up: true, mtu, alias: formatMark({ lan: markId(uid) }) });
+  const alias = formatMark({ lan: markId(uid) });
+  changeLink(steps.lan, at, bridge, { up: true, mtu, address, alias });
 }
 
 /** Everything that takes a LAN off a node on which nothing is attached to it any more. */

@@ -8,12 +8,15 @@ export function changeLink(
   ops: NetOp[],
   at: Place,
   link: LinkInfo,
-  want: Pick<ChangeLink, "up" | "arp" | "mtu" | "alias">,
+  want: Pick<ChangeLink, "up" | "arp" | "mtu" | "address" | "alias">,
 ): void {
   const change = {
     ...(want.up !== undefined && want.up !== link.up ? { up: want.up } : {}),
     ...(want.arp !== undefined && want.arp !== link.arp ? { arp: want.arp } : {}),
     ...(want.mtu !== undefined && want.mtu !== link.mtu ? { mtu: want.mtu } : {}),
+    ...(want.address !== undefined && want.address !== link.address
+      ? { address: want.address }
+      : {}),
     ...(want.alias !== undefined && want.alias !== link.alias ? { alias: want.alias } : {}),
   };
   if (Object.keys(change).length > 0) {

@@ -99,6 +99,10 @@ Deno.test("diff() mends exactly what differs", () => {
   const table: readonly (readonly [Where, string, Partial<LinkInfo>, readonly NetOp[]])[] = [
     ["lan", "lo", { up: false }, [change(AT, "lo", { up: true })]],
     ["lan", "br2", { up: false }, [change(AT, "br2", { up: true })]],
+    [
+      ...["lan", "br2", { address: "02:00:00:00:00:99" }] as const,
+      [change(AT, "br2", { address: wanted.bridge.address })],
+    ],
     ["lan", "br2", { mtu: 1500 }, [change(AT, "br2", { mtu: 1426 })]],
     ["lan", "br2", { alias: "x" }, [change(AT, "br2", { alias: LAN_MARK })]],
     [

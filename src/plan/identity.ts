@@ -27,6 +27,19 @@ export function derivedMac(...parts: readonly string[]): string {
   return `02:${hex.match(/../g)!.join(":")}`;
 }
 
+/**
+ * The bridge of a LAN has one address on all nodes. Nothing ever sends with it, so a frame to it goes
+ * to every node, and there to the bridge itself alone: that is how agents reach each other unseen.
+ */
+export function bridgeMac(lanUid: string): string {
+  return derivedMac(lanUid, "bridge");
+}
+
+/** Of a LAN's VXLAN on a node. */
+export function vxlanMac(lanUid: string, node: string): string {
+  return derivedMac(lanUid, node, "vxlan");
+}
+
 /** Bridge port of a spoke inside the LAN's namespace. */
 export function portName(spoke: string): string {
   return `${spoke}.b`;

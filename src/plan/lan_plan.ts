@@ -3,7 +3,7 @@
 import { formatIp, multicastScope, parseIp } from "../base/ip.ts";
 import type { Lan, LanSpec } from "../api/lan.ts";
 import { INNER_VLAN_TAG, VXLAN6_OVERHEAD } from "../api/names.ts";
-import { derivedMac } from "./identity.ts";
+import { bridgeMac, vxlanMac } from "./identity.ts";
 import { formatMark, markId } from "./mark.ts";
 import { IPV6_MIN_MTU, underlayConditions } from "./underlay_conditions.ts";
 import type { Underlay, WantedAttachment, WantedLan, WantedVxlan } from "./wanted.ts";
@@ -50,7 +50,7 @@ export function lanPlan(
     uid,
     netns: { path: `${node.netnsDir}/${spec.ns}`, mark: formatMark({ lan: markId(uid), name }) },
     mtu,
-    bridge: { name: spec.bridge, address: derivedMac(uid, node.name, "bridge") },
+    bridge: { name: spec.bridge, address: bridgeMac(uid) },
     ...(vxlan === undefined ? {} : { vxlan }),
     attachments,
     conditions: underlayConditions({ lan: name, spec, node: node.name, device, mtu }, underlay),
@@ -81,6 +81,6 @@ function vxlanPlan(lan: Lan, node: NodeFacts, underlay: Underlay, mtu: number): 
     underlay: { name: underlay.name, index: underlay.index },
     // The kernel refuses more than the underlay carries.
     mtu: Math.min(mtu, underlay.mtu - VXLAN6_OVERHEAD),
-    address: derivedMac(uid, node.name, "vxlan"),
+    address: vxlanMac(uid, node.name),
   };
 }

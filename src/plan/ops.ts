@@ -107,6 +107,7 @@ export interface ChangeLink {
   readonly arp?: boolean;
   readonly allMulticast?: boolean;
   readonly mtu?: number;
+  readonly address?: string;
   readonly alias?: string;
 }
 

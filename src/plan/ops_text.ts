@@ -55,6 +55,7 @@ export function opText(op: NetOp): string[] {
     case "change-link": {
       const words = [
         op.mtu === undefined ? [] : ["mtu", `${op.mtu}`],
+        op.address === undefined ? [] : ["address", op.address],
         op.arp === undefined ? [] : ["arp", op.arp ? "on" : "off"],
         op.allMulticast === undefined ? [] : ["allmulticast", op.allMulticast ? "on" : "off"],
         op.alias === undefined ? [] : ["alias", quote(op.alias)],

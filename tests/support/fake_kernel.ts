@@ -210,11 +210,12 @@ export class FakeKernel implements Kernel {
 
   #changeLink(op: ChangeLink): void {
     const link = this.#find(op);
-    const { arp, allMulticast, alias, mtu, up } = op;
+    const { arp, allMulticast, address, alias, mtu, up } = op;
     if (mtu !== undefined) this.machine.setMtu(summary(op), link, mtu);
     Object.assign(link, {
       ...(arp === undefined ? {} : { arp }),
       ...(allMulticast === undefined ? {} : { allMulticast }),
+      ...(address === undefined ? {} : { address }),
       ...(alias === undefined ? {} : { alias }),
     });
     if (up !== undefined) this.machine.setUp(summary(op), link, up);

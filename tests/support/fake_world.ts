@@ -56,6 +56,7 @@ export class FakeWorld implements KernelWorld {
     const { machine } = this.kernel;
     const link = this.kernel.link(place, name);
     if (change.mtu !== undefined) machine.setMtu(`change "${name}"`, link, change.mtu);
+    if (change.address !== undefined) link.address = change.address;
     if (change.alias !== undefined) link.alias = change.alias;
     if (change.leave) machine.leave(link);
     if (change.up !== undefined) machine.setUp(`change "${name}"`, link, change.up);

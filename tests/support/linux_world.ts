@@ -52,6 +52,7 @@ export class LinuxWorld implements KernelWorld, AsyncDisposable {
   changeLink(place: Place, name: string, change: LinkDrift): void {
     const set = (...words: string[]) => run(place, "ip", "link", "set", "dev", name, ...words);
     if (change.mtu !== undefined) set("mtu", `${change.mtu}`);
+    if (change.address !== undefined) set("address", change.address);
     if (change.alias !== undefined) set("alias", change.alias);
     if (change.leave) set("nomaster");
     if (change.up !== undefined) set(change.up ? "up" : "down");

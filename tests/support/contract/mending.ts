@@ -35,6 +35,11 @@ const DRIFTS: readonly (readonly [string, (world: KernelWorld, lan: WantedLan) =
       /^change-link br2$/,
     ],
     [
+      "bridge with another address",
+      (world, { netns }) => world.changeLink(netns.path, "br2", { address: "02:00:00:00:00:99" }),
+      /^change-link br2$/,
+    ],
+    [
       "bridge deleted",
       (world, { netns }) => world.deleteLink(netns.path, "br2"),
       /^create-bridge br2,change-link br2,join-bridge vx2,join-bridge pod1.b$/,

@@ -38,6 +38,7 @@ export interface KernelWorld {
 export interface LinkDrift {
   readonly up?: boolean;
   readonly mtu?: number;
+  readonly address?: string;
   readonly alias?: string;
   readonly name?: string;
   /** Takes it out of its bridge. */
