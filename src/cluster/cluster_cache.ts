@@ -9,11 +9,14 @@ import { describe } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { LanObject } from "../kube/resources.ts";
 import { type HeldSpoke, heldSpokeSchema } from "./holders.ts";
+import { type OpenMigration, openMigrationSchema } from "./migrations.ts";
 
 export interface ClusterMemory {
   readonly lans: readonly LanObject[];
   /** What other nodes hold. */
   readonly held: readonly HeldSpoke[];
+  /** Spokes that VMs take along to another node. */
+  readonly migrations: readonly OpenMigration[];
 }
 
 /** A thousand LANs with all that an object may have would not fill it. Bytes. */
@@ -41,6 +44,7 @@ const memorySchema = z.object({
   version: z.literal(1),
   lans: z.array(lanObjectSchema),
   held: z.array(heldSpokeSchema),
+  migrations: z.array(openMigrationSchema).default([]),
 });
 
 export class ClusterCache {
@@ -62,9 +66,9 @@ export class ClusterCache {
       if (!isFile) throw new Error("it is not a regular file");
       if (size > FILE_MAX) throw new Error(`it has ${size} bytes, more than ${FILE_MAX}`);
       const content = Deno.readTextFileSync(this.#path);
-      const { lans, held } = memorySchema.parse(JSON.parse(content));
+      const { lans, held, migrations } = memorySchema.parse(JSON.parse(content));
       this.#written = content;
-      return { lans, held };
+      return { lans, held, migrations };
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) moveAside(this.#path, error, this.#log);
       return undefined;
@@ -72,8 +76,8 @@ export class ClusterCache {
   }
 
   /** Takes the place of what was written before, unless it is the same. Never throws. */
-  write({ lans, held }: ClusterMemory): void {
-    const content = JSON.stringify({ version: 1, lans, held });
+  write({ lans, held, migrations }: ClusterMemory): void {
+    const content = JSON.stringify({ version: 1, lans, held, migrations });
     if (content === this.#written) return;
     try {
       if (content.length > FILE_MAX) throw new Error(`it would be over ${FILE_MAX} bytes`);

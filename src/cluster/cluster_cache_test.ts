@@ -11,6 +11,11 @@ const MEMORY: ClusterMemory = {
     { lanUid: "u", spoke: "pod1", node: "worker2", pod: { namespace: "n", name: "p", uid: "x" } },
     { lanUid: "u", spoke: "pod2", node: "worker2" },
   ],
+  migrations: [{
+    ...{ lanUid: "u", spoke: "pod1" },
+    from: { node: "worker2", namespace: "n", name: "p", uid: "x" },
+    to: { namespace: "n", name: "q", uid: "y" },
+  }],
 };
 
 Deno.test("ClusterCache.read() gives back what was written", () => {
@@ -30,12 +35,25 @@ Deno.test("ClusterCache.read() finds nothing where nothing was written", () => {
   assert.deepEqual(log.records, []);
 });
 
+Deno.test("ClusterCache.read() takes in what was written before migrations were remembered", () => {
+  using dir = new TempDir();
+  const path = `${dir.path}/cluster.json`;
+  Deno.writeTextFileSync(path, '{"version":1,"lans":[],"held":[]}');
+  assert.deepEqual(new ClusterCache(path, new LogRecorder()).read(), {
+    ...{ lans: [], held: [], migrations: [] },
+  });
+});
+
 const damaged: readonly (readonly [string, string])[] = [
   ["an empty file", ""],
   ["half a file", '{"version":1,"lans":['],
   ["another version", '{"version":2,"lans":[],"held":[]}'],
   ["a LAN without metadata", '{"version":1,"lans":[{"apiVersion":"a","kind":"b"}],"held":[]}'],
   ["a LAN that is no object", '{"version":1,"lans":[null],"held":[]}'],
+  [
+    "a migration without a target",
+    '{"version":1,"lans":[],"held":[],"migrations":[{"lanUid":"a","spoke":"b"}]}',
+  ],
   ["a holder without a node", '{"version":1,"lans":[],"held":[{"lanUid":"a","spoke":"b"}]}'],
 ];
 

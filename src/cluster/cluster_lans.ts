@@ -13,6 +13,7 @@ import { type ResourceEvent, watchResource, type WatchTrouble } from "../kube/wa
 import type { ClusterCache } from "./cluster_cache.ts";
 import type { Holders } from "./holders.ts";
 import { LanObjects } from "./lan_objects.ts";
+import { Migrations } from "./migrations.ts";
 import { ServerContact } from "./server_contact.ts";
 import { Soon } from "./soon.ts";
 
@@ -21,7 +22,7 @@ export interface ClusterLansOptions {
   readonly node: string;
   readonly holders: Holders;
   readonly cache: ClusterCache;
-  /** Called after other nodes have come to hold other spokes. */
+  /** Called after other nodes have come to hold other spokes, or may share others. */
   readonly holdersChanged: () => void;
   /** Called with each state of this node's own object; undefined when it is gone. */
   readonly ownNode: (object: LanNodeObject | undefined) => void;
@@ -51,6 +52,7 @@ const NOT_KNOWN_YET: Condition = {
 export class ClusterLans implements LanSource {
   readonly #options: ClusterLansOptions;
   readonly #lans: LanObjects;
+  readonly migrations: Migrations;
   /** What each of the other nodes holds. */
   readonly #nodes = new Map<string, LanNodeObject>();
   readonly #contact: ServerContact;
@@ -64,6 +66,7 @@ export class ClusterLans implements LanSource {
     const memory = options.cache.read();
     this.#isKnown = memory !== undefined;
     this.#lans = new LanObjects(memory?.lans);
+    this.migrations = new Migrations(memory?.migrations);
     options.holders.restore(memory?.held ?? []);
     this.#contact = new ServerContact(options.log, () => this.#changed());
   }
@@ -90,7 +93,9 @@ export class ClusterLans implements LanSource {
     const { settleMs, saveMs } = { ...TIMES, ...times };
     using news = new Soon(settleMs, changed);
     using save = new Soon(saveMs, () => {
-      if (this.#isKnown) cache.write({ lans: this.#lans.objects(), held: holders.held });
+      if (!this.#isKnown) return;
+      const { open: migrations } = this.migrations;
+      cache.write({ lans: this.#lans.objects(), held: holders.held, migrations });
     });
     using recount = new Soon(settleMs, () => {
       if (!holders.update(this.#nodes.values())) return;
@@ -108,11 +113,15 @@ export class ClusterLans implements LanSource {
   }
 
   async #followLans(news: Soon, save: Soon, signal: AbortSignal): Promise<void> {
-    const { api } = this.#options;
+    const { api, holdersChanged } = this.#options;
     const options = { signal, known: this.#lans.objects(), ...this.#follower("lans") };
     for await (const event of watchResource(api, LANS, options)) {
       const isFirst = event.type === "synced" && !this.#isKnown;
       if (isFirst) this.#isKnown = true;
+      if (this.migrations.apply(event)) {
+        holdersChanged();
+        save.ask();
+      }
       if (!this.#lans.apply(event) && !isFirst) continue;
       news.ask();
       save.ask();

@@ -239,6 +239,34 @@ Deno.test("ClusterLans writes nothing for a status that changes", async () => {
   assert.equal(agent.changes, changes + 1);
 });
 
+Deno.test("ClusterLans follows and remembers which spokes VMs take along", async () => {
+  using dir = new TempDir();
+  const api = new FakeKubeApi();
+  await addLan(api, "a");
+  const migration = {
+    spoke: "pod1",
+    from: { node: "worker2", namespace: "lab", name: "old", uid: "u1" },
+    to: { namespace: "lab", name: "new", uid: "u2" },
+  };
+  const tell = (migrations: readonly object[]) =>
+    api.patch(LANS, { namespace: "default", name: "a" }, {
+      type: "merge",
+      body: { status: { migrations } },
+    }, { subresource: "status" });
+  {
+    await using agent = new Follower(api, dir).watch();
+    await until("the LAN is known", () => agent.names.length === 1);
+    await tell([migration]);
+    await until("it migrates", () => agent.lans.migrations.open.length === 1);
+    assert.equal(agent.holderChanges, 1);
+  }
+  const agent = new Follower(api, dir);
+  assert.deepEqual(agent.lans.migrations.open.map(({ to }) => to.name), ["new"]);
+  await tell([]);
+  await using following = new Follower(api, dir).watch();
+  await until("that is over", () => following.lans.migrations.open.length === 0);
+});
+
 Deno.test("ClusterLans passes on what becomes of its own node's object", async () => {
   using dir = new TempDir();
   const api = new FakeKubeApi();

@@ -14,21 +14,21 @@ export function resourceOf(spoke: string): string {
  * The devices that `node` offers, by resource, in the order of their names.
  *
  * A LAN takes part if it is accepted, stays, and names an underlay for this node. While another node
- * holds a spoke, its device is unhealthy here, so that the scheduler puts no pod where it could not
- * be attached; a device that is held here stays healthy, or else a pod that comes back after a
- * reboot would be refused.
+ * has a spoke for itself, its device is unhealthy here, so that the scheduler puts no pod where it
+ * could not be attached; a device that is held here stays healthy, or else a pod that comes back after
+ * a reboot would be refused.
  */
 export function deviceOffers(
   known: Iterable<KnownLan>,
   node: string,
-  isHeldElsewhere: (lanUid: string, spoke: string) => boolean,
+  isTaken: (lanUid: string, spoke: string) => boolean,
 ): Map<string, readonly PluginDevice[]> {
   const devices: PluginDevice[] = [];
   for (const { lan, verdict } of known) {
     const { metadata: { uid, deletionTimestamp }, spec } = lan;
     if (!verdict.accepted || deletionTimestamp !== undefined) continue;
     if (underlayName(spec, node) === undefined) continue;
-    for (const id of spec.spokes) devices.push({ id, healthy: !isHeldElsewhere(uid, id) });
+    for (const id of spec.spokes) devices.push({ id, healthy: !isTaken(uid, id) });
   }
   devices.sort((a, b) => a.id < b.id ? -1 : 1);
   return new Map(devices.map((device) => [resourceOf(device.id), [device]]));

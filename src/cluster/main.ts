@@ -10,6 +10,7 @@ import { FetchKubeApi } from "../kube/fetch_kube_api.ts";
 import { findKubeAccess } from "../kube/find_access.ts";
 import type { KubeAccess } from "../kube/kube_access.ts";
 import type { KubeApi } from "../kube/kube_api.ts";
+import { markId } from "../plan/mark.ts";
 import { version } from "../version.ts";
 import { ClusterCache } from "./cluster_cache.ts";
 import { ClusterLans } from "./cluster_lans.ts";
@@ -18,6 +19,7 @@ import { CniInstaller, installSource } from "./cni_installer.ts";
 import { deviceOffers } from "./device_offers.ts";
 import { deviceProblems } from "./device_problems.ts";
 import { Holders } from "./holders.ts";
+import { isExpected } from "./migrations.ts";
 import { lanNodeStatus } from "./node_report.ts";
 import { NodeReporter } from "./node_reporter.ts";
 import { OrphanWatch } from "./orphan_watch.ts";
@@ -68,6 +70,8 @@ export class ClusterMembership implements Membership {
   readonly #parts: AgentParts;
   readonly #api: KubeApi & Disposable;
   readonly #holders: Holders;
+  /** Spokes that this node and another one held when devices were offered last. */
+  #shared = "";
   readonly #devices: DevicePluginManager;
   readonly #devicesFolder: string;
   readonly #survey: UnderlaySurvey;
@@ -89,7 +93,10 @@ export class ClusterMembership implements Membership {
     this.#devicesFolder = `${kubeletDir}/device-plugins`;
     const podResources = `${kubeletDir}/pod-resources/kubelet.sock`;
     const resources = new PodResources(podResources);
-    this.gate = new PodGate({ resources, holders: this.#holders, socket: podResources });
+    this.gate = new PodGate({
+      ...{ resources, holders: this.#holders, socket: podResources },
+      migrations: { of: (lanUid, spoke) => this.lans.migrations.of(lanUid, spoke) },
+    });
     this.#devices = new DevicePluginManager({
       folder: this.#devicesFolder,
       pathOf: (_, spoke) => `/dev/tap${taps.reserve(spoke)}`,
@@ -160,6 +167,7 @@ export class ClusterMembership implements Membership {
 
   changed(): void {
     this.#reporter.changed();
+    if (this.#sharedSpokes() !== this.#shared) this.#offerDevices();
   }
 
   suspect(id: string): boolean {
@@ -180,10 +188,23 @@ export class ClusterMembership implements Membership {
   }
 
   #offerDevices(): void {
-    const { node, registry } = this.#parts;
-    const isHeldElsewhere = (lanUid: string, spoke: string) =>
-      this.#holders.elsewhere(lanUid, spoke) !== undefined;
-    this.#devices.setDevices(deviceOffers(registry.all(), node.name, isHeldElsewhere));
+    const { node, registry, attachments } = this.#parts;
+    const isTaken = (lanUid: string, spoke: string) => {
+      const holder = this.#holders.elsewhere(lanUid, spoke);
+      return holder !== undefined && attachments.holder(markId(lanUid), spoke) === undefined &&
+        !isExpected(this.lans.migrations.of(lanUid, spoke), holder, node.name);
+    };
+    this.#shared = this.#sharedSpokes();
+    this.#devices.setDevices(deviceOffers(registry.all(), node.name, isTaken));
+  }
+
+  #sharedSpokes(): string {
+    const spokes = [...this.#parts.attachments.all()].flatMap(({ lanId, spoke }) =>
+      spoke !== undefined && this.#holders.elsewhere(lanId, spoke) !== undefined
+        ? `${lanId} ${spoke}`
+        : []
+    );
+    return spokes.sort().join();
   }
 
   /** Devices stay offered: kubelet waits minutes for an agent to come back. */

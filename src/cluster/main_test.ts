@@ -110,6 +110,75 @@ Deno.test("ClusterMembership has a spoke unhealthy while another node holds it",
   await until("both can be had again", () => kubelet.allocatable === 2);
 });
 
+Deno.test("ClusterMembership has a spoke healthy for the node that its VM moves to", async () => {
+  using dir = new TempDir();
+  using kubelet = startedKubelet(dir);
+  const api = await cluster();
+  const member = new Member(api, dir);
+  const { node } = member.parts;
+  await until("the spokes can be had", () => kubelet.allocatable === 2);
+  const { uid } = member.membership.lans.read().lans[0]!.metadata;
+  const { status } = lanNodeObject("worker2", [attachmentOnNode(uid, "pod1", "vm")]);
+  await api.create(LAN_NODES, { metadata: { name: "worker2" } });
+  const at = { name: "worker2" };
+  await api.patch(LAN_NODES, at, { type: "merge", body: { status } }, { subresource: "status" });
+  const healthy = () => kubelet.count(RESOURCE)?.allocatable === 1;
+  await until("one is left", () => !healthy());
+  const tell = (migrations: unknown) => {
+    const key = { namespace: "default", name: "lan-test" };
+    const body = { status: { migrations } };
+    return api.patch(LANS, key, { type: "merge", body }, { subresource: "status" });
+  };
+  const from = { node: "worker2", namespace: "lab", name: "vm", uid: "uid-of-vm" };
+  const to = { namespace: "default", name: "next", uid: "u-next" };
+  await tell([{ spoke: "pod1", from, to }]);
+  await until("the VM may come here", healthy);
+  await tell([{ spoke: "pod1", from, to: { ...to, node: "worker3" } }]);
+  await until("it goes elsewhere", () => !healthy());
+  await tell([{ spoke: "pod1", from, to: { ...to, node } }]);
+  await until("it comes here", healthy);
+  const remembered = () => Deno.readTextFileSync(`${dir.path}/cluster.json`).includes(`"${node}"`);
+  await until("that is remembered", remembered);
+  await member[Symbol.asyncDispose]();
+  await until("the agent is missed", () => !healthy());
+  // As after a restart, with the API server away.
+  const dead = new FakeKubeApi();
+  dead.onCall = () => new Promise(() => {});
+  const again = new Member(dead, dir);
+  await until("it may come still", () => kubelet.allocatable === 2);
+  const ask = { lan: seedLan({}, uid), spoke: "pod1", attach: "macvtap" } as const;
+  const devices = [{ resource_name: RESOURCE, device_ids: ["pod1"] }];
+  kubelet.pods = [to, { ...to, name: "intruder" }].map(({ namespace, name }) => (
+    { namespace, name, containers: [{ name: "c", devices }] }
+  ));
+  await again.membership.gate.admit({ ...ask, pod: to });
+  await assert.rejects(
+    again.membership.gate.admit({ ...ask, pod: { ...to, name: "intruder", uid: "u-intruder" } }),
+    codeIs("SpokeInUse"),
+  );
+  again.membership[Symbol.dispose]();
+  again.parts[Symbol.dispose]();
+});
+
+Deno.test("ClusterMembership keeps a spoke healthy that this node holds as well as another", async () => {
+  using dir = new TempDir();
+  using kubelet = startedKubelet(dir);
+  const api = await cluster();
+  await using member = new Member(api, dir);
+  const { parts, membership } = member;
+  await until("the spokes can be had", () => kubelet.allocatable === 2);
+  await parts.add({ args: podArgs("default", "vm") }, { lan: "default/lan-test" });
+  membership.changed();
+  const { uid } = membership.lans.read().lans[0]!.metadata;
+  const attachments = [attachmentOnNode(uid, "pod1", "vm"), attachmentOnNode(uid, "pod2", "vm")];
+  const { status } = lanNodeObject("worker2", attachments);
+  await api.create(LAN_NODES, { metadata: { name: "worker2" } });
+  const at = { name: "worker2" };
+  await api.patch(LAN_NODES, at, { type: "merge", body: { status } }, { subresource: "status" });
+  await until("the other is taken", () => kubelet.allocatable === 1);
+  assert.equal(kubelet.count(RESOURCE)?.allocatable, 1);
+});
+
 Deno.test("ClusterMembership offers devices from its memory while the API server is away", async () => {
   using dir = new TempDir();
   using kubelet = startedKubelet(dir);

@@ -8,6 +8,7 @@ import type { HeldDevice, PodResources } from "../deviceplugin/pod_resources.ts"
 import { lanName } from "../plan/lan_plan.ts";
 import { resourceOf } from "./device_offers.ts";
 import type { Holder, Holders } from "./holders.ts";
+import { isMigrating, type Migrations, type OpenMigration } from "./migrations.ts";
 
 /** Longest name and namespace of a pod: kubelet has none that is longer. */
 const POD_NAME_MAX = 253;
@@ -16,6 +17,7 @@ const SHOWN_DEVICES_MAX = 8;
 export interface PodGateOptions {
   readonly resources: Pick<PodResources, "ofPod">;
   readonly holders: Pick<Holders, "elsewhere">;
+  readonly migrations: Pick<Migrations, "of">;
   /** Where `resources` asks kubelet, for messages. */
   readonly socket: string;
 }
@@ -31,10 +33,12 @@ export class PodGate implements AttachGate {
   async admit(ask: AttachAsk): Promise<void> {
     const devices = needsDevice(ask) ? await this.#devicesOf(ask.pod) : [];
     // After kubelet's answer, which took its time.
-    const holder = ask.spoke === undefined
-      ? undefined
-      : this.#options.holders.elsewhere(ask.lan.metadata.uid, ask.spoke);
-    const refused = refusal(ask, devices, holder);
+    const { lan: { metadata: { uid } }, spoke } = ask;
+    const { holders, migrations } = this.#options;
+    const [holder, migration] = spoke === undefined
+      ? []
+      : [holders.elsewhere(uid, spoke), migrations.of(uid, spoke)];
+    const refused = refusal(ask, devices, holder, migration);
     if (refused !== undefined) throw refused;
   }
 
@@ -65,19 +69,20 @@ function needsDevice(ask: AttachAsk): ask is DeviceAsk {
 
 /**
  * Why an attachment is refused; undefined if it is admitted. `devices` are those that the pod holds,
- * of whatever resource; `holder` has the spoke on another node.
+ * of whatever resource; `holder` has the spoke on another node, and `migration` is of its VM.
  *
- * All of the decision is here, and so would be an exception from it: a VM that migrates has a pod on
- * two nodes for a while, and both hold its spoke.
+ * A VM that migrates has a pod on two nodes for a while, and both hold its spoke: the one exception.
  */
 export function refusal(
   ask: AttachAsk,
   devices: readonly HeldDevice[],
   holder: Holder | undefined,
+  migration?: OpenMigration,
 ): K8slanError | undefined {
   if (needsDevice(ask) && !devices.some(isDeviceOf(ask.spoke))) return deviceNotHeld(ask, devices);
-  if (ask.spoke !== undefined && holder !== undefined) return spokeInUse(ask, holder);
-  return undefined;
+  if (ask.spoke === undefined || holder === undefined) return undefined;
+  const isExempt = ask.attach === "macvtap" && isMigrating(migration, holder, ask.pod);
+  return isExempt ? undefined : spokeInUse(ask, holder, migration);
 }
 
 function isDeviceOf(spoke: string): (device: HeldDevice) => boolean {
@@ -95,12 +100,19 @@ function deviceNotHeld(ask: DeviceAsk, devices: readonly HeldDevice[]): K8slanEr
   );
 }
 
-function spokeInUse(ask: AttachAsk, { node, pod }: Holder): K8slanError {
+function spokeInUse(
+  ask: AttachAsk,
+  { node, pod }: Holder,
+  migration: OpenMigration | undefined,
+): K8slanError {
   const who = pod === undefined ? "a workload without a pod" : podText(pod);
+  const moving = migration === undefined
+    ? ""
+    : `, whose VM moves to ${podText(migration.to)}: no other may have it meanwhile`;
   return new K8slanError(
     "SpokeInUse",
-    `${spokeText(ask, "Spoke")} is attached to ${who} on node ${quoted(node)}; delete that first ` +
-      "or use another spoke",
+    `${spokeText(ask, "Spoke")} is attached to ${who} on node ${quoted(node)}${moving}; delete ` +
+      "that first or use another spoke",
     { retriable: true },
   );
 }

@@ -8,6 +8,7 @@ import { K8slanError } from "../base/errors.ts";
 import type { PodResources as Pod } from "../deviceplugin/messages.ts";
 import { type HeldDevice, PodResources } from "../deviceplugin/pod_resources.ts";
 import { type Holder, Holders } from "./holders.ts";
+import { Migrations, type OpenMigration } from "./migrations.ts";
 import { PodGate, refusal } from "./pod_gate.ts";
 
 const POD = { namespace: "lab", name: "vm-1", uid: "u1" };
@@ -35,6 +36,13 @@ const POD1 = device("macvtap.k8slan.io/pod1", "pod1");
 const POD2 = device("macvtap.k8slan.io/pod2", "pod2");
 const GPU = device("example.com/gpu", "0");
 const ELSEWHERE: Holder = { node: "worker2", pod: { namespace: "lab", name: "vm-2", uid: "u2" } };
+
+/** The VM of "vm-2" moves to the pod "vm-1". */
+const MIGRATION: OpenMigration = {
+  ...{ lanUid: SEED_UID, spoke: "pod1" },
+  from: { node: "worker2", namespace: "lab", name: "vm-2", uid: "u2" },
+  to: { node: "worker1", ...POD },
+};
 
 /** Who asks, the devices that the pod holds, who has the spoke elsewhere, and why not. */
 const ROWS: readonly (readonly [
@@ -84,6 +92,47 @@ for (const [who, asked, devices, holder, code] of ROWS) {
   });
 }
 
+const THIRD = { namespace: "lab", name: "vm-3", uid: "u3" };
+/** Who asks while a VM migrates, the devices that the pod holds, and why not. */
+const MIGRATING: readonly (readonly [string, AttachAsk, readonly HeldDevice[], string?])[] = [
+  ["the pod that a VM moves to", ask(), [POD1]],
+  ["the pod that a VM moves to, without the device", ask(), [], "DeviceNotHeld"],
+  ["the pod that a VM moves to, as a veth", ask({ attach: "veth" }), [], "SpokeInUse"],
+  ["another pod with the device", ask({ pod: THIRD }), [POD1], "SpokeInUse"],
+  ["a pod of its name", ask({ pod: { ...POD, uid: "u9" } }), [POD1], "SpokeInUse"],
+  [
+    "a pod of its name in another namespace",
+    ask({ pod: { ...POD, namespace: "evil" } }),
+    [POD1],
+    "SpokeInUse",
+  ],
+  ["root by hand", byHand(), [], "SpokeInUse"],
+];
+for (const [who, asked, devices, code] of MIGRATING) {
+  Deno.test(`refusal() ${code === undefined ? "admits" : "refuses"}, while a VM migrates, ${who}`, () => {
+    assert.equal(refusal(asked, devices, ELSEWHERE, MIGRATION)?.code, code);
+  });
+}
+
+Deno.test("refusal() says which pod alone may have the spoke of a VM that migrates", () => {
+  assert.equal(
+    refusal(ask({ pod: THIRD }), [POD1], ELSEWHERE, MIGRATION)?.message,
+    'Spoke "pod1" of LAN "k8slan-system/lan-test" is attached to pod "lab/vm-2" on node ' +
+      '"worker2", whose VM moves to pod "lab/vm-1": no other may have it meanwhile; delete that ' +
+      "first or use another spoke",
+  );
+});
+
+Deno.test("PodGate admits the pod that a VM moves to while the one it leaves holds the spoke", async () => {
+  using setting = new Setting([pod("vm-1", "pod1"), pod("vm-3", "pod1")]);
+  setting.holders.update([lanNodeObject("worker2", [{
+    ...attachmentOnNode(SEED_UID, "pod1", "vm-2"),
+    pod: { namespace: "lab", name: "vm-2", uid: "u2" },
+  }])]);
+  await setting.gate.admit(ask());
+  assert.equal((await setting.refusal(ask({ pod: THIRD }))).code, "SpokeInUse");
+});
+
 Deno.test("refusal() says what the pod has and what to do", () => {
   assert.equal(
     refusal(ask(), [GPU, POD2, device("macvtap.k8slan.io/pod3", "x")], undefined)?.message,
@@ -130,6 +179,7 @@ class Setting implements Disposable {
   readonly gate = new PodGate({
     resources: new PodResources(this.socket, { deadline: 500 }),
     holders: this.holders,
+    migrations: new Migrations([MIGRATION]),
     socket: this.socket,
   });
 
