@@ -1,15 +1,17 @@
 /**
  * Writes the generated files in crds and deploy; with `--check` only compares. With `--image`,
- * `--namespace` or `--cert-manager` it prints a manifest that differs in these instead.
+ * `--namespace` or `--cert-manager` it prints a manifest that differs in these instead, with
+ * `--pod-webhook` that of the webhook for pods.
  *
  *     deno task gen [--check]
  *     deno task gen --image registry.example/k8slan:dev --namespace lans >k8slan.yaml
+ *     deno task gen --pod-webhook --namespace lans >k8slan-pod-webhook.yaml
  */
 
 import { parseArgs } from "node:util";
 import { CRD_FILES, renderCrd } from "./gen_crds.ts";
 import { DEFAULT_OPTIONS } from "./manifests/common.ts";
-import { MANIFEST_FILES, renderManifest } from "./manifests/manifest.ts";
+import { MANIFEST_FILES, renderManifest, renderPodWebhook } from "./manifests/manifest.ts";
 
 const ROOT = new URL("..", import.meta.url);
 
@@ -27,15 +29,18 @@ async function main(args: readonly string[]): Promise<number> {
       image: { type: "string" },
       namespace: { type: "string" },
       "cert-manager": { type: "boolean" },
+      "pod-webhook": { type: "boolean" },
     },
   });
   const { image, namespace, "cert-manager": certManager = false } = values;
-  if (certManager || image !== undefined || namespace !== undefined) {
+  const { "pod-webhook": podWebhook = false } = values;
+  if (certManager || podWebhook || image !== undefined || namespace !== undefined) {
     const options = {
       image: image ?? DEFAULT_OPTIONS.image,
       namespace: namespace ?? DEFAULT_OPTIONS.namespace,
     };
-    await say(Deno.stdout, renderManifest(options, certManager ? "cert-manager" : "own"));
+    const render = podWebhook ? renderPodWebhook : renderManifest;
+    await say(Deno.stdout, render(options, certManager ? "cert-manager" : "own"));
     return 0;
   }
   for (const [file, render] of FILES) {

@@ -10,11 +10,12 @@ import {
   controllerNetworkPolicy,
   controllerService,
 } from "./controller.ts";
+import { podWebhookConfiguration } from "./pod_webhook.ts";
 import { policyObjects } from "./policies.ts";
 import { roleObjects, serviceAccounts } from "./rbac.ts";
 import { permissionLines } from "./rbac_text.ts";
 import { renderObjects } from "./render.ts";
-import { roleSpecs } from "./roles.ts";
+import { POD_WEBHOOK_ROLE, roleSpecs } from "./roles.ts";
 import {
   CERT_MANAGER_SECRET,
   certManagerObjects,
@@ -58,19 +59,40 @@ export function renderManifest(options: ManifestOptions, certificate: Certificat
   return renderObjects(header, manifestObjects(options, certificate));
 }
 
+/** The webhook for pods, which needs the rest to be there. */
+export function podWebhookObjects(options: ManifestOptions, certificate: Certificate): object[] {
+  return certificate === "own"
+    ? [...roleObjects(options, POD_WEBHOOK_ROLE), podWebhookConfiguration(options, false)]
+    : [podWebhookConfiguration(options, true)];
+}
+
+export function renderPodWebhook(options: ManifestOptions, certificate: Certificate): string {
+  const main = certificate === "own" ? "k8slan.yaml" : "k8slan-cert-manager.yaml";
+  const header = "Optional, beside " + main + ": pods that name a macvtap network of k8slan need " +
+    `no resources lines (docs/pods.md).\n${GENERATED}`;
+  return renderObjects(header, podWebhookObjects(options, certificate));
+}
+
 /** Each generated file in deploy, and what makes its text. */
 export const MANIFEST_FILES: readonly (readonly [name: string, render: () => string])[] = [
   ["deploy/k8slan.yaml", () => renderManifest(DEFAULT_OPTIONS, "own")],
   ["deploy/k8slan-cert-manager.yaml", () => renderManifest(DEFAULT_OPTIONS, "cert-manager")],
+  ["deploy/k8slan-pod-webhook.yaml", () => renderPodWebhook(DEFAULT_OPTIONS, "own")],
+  [
+    "deploy/k8slan-pod-webhook-cert-manager.yaml",
+    () => renderPodWebhook(DEFAULT_OPTIONS, "cert-manager"),
+  ],
   ["deploy/rbac.txt", renderPermissions],
 ];
 
 export function renderPermissions(): string {
-  const roles = roleSpecs({ ownCertificate: true }).map((spec) => {
+  const specs = [...roleSpecs({ ownCertificate: true }), POD_WEBHOOK_ROLE];
+  const roles = specs.map((spec) => {
     const where = spec.scope === "cluster" ? "in the whole cluster" : "in its own namespace";
     const who = spec.account === undefined
       ? `Role ${spec.name}, for people`
-      : `ServiceAccount ${spec.account}, ${where}`;
+      : `ServiceAccount ${spec.account}, ${where}` +
+        (spec === POD_WEBHOOK_ROLE ? ", only with k8slan-pod-webhook.yaml" : "");
     return [who, ...permissionLines(spec.rules).map((line) => `  ${line}`)].join("\n");
   });
   const header = "What each role may do, as the API server sees it (tests/apiserver/rbac_test.ts).";

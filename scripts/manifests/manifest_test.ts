@@ -3,7 +3,13 @@ import { parseAllDocuments } from "yaml";
 import { WEBHOOK_SECRET } from "../../src/controller/servers.ts";
 import { IMAGE_NAME } from "../image_layout.ts";
 import { DEFAULT_OPTIONS, WEBHOOK_SECRET as SHIPPED_SECRET } from "./common.ts";
-import { MANIFEST_FILES, manifestObjects, renderManifest } from "./manifest.ts";
+import {
+  MANIFEST_FILES,
+  manifestObjects,
+  podWebhookObjects,
+  renderManifest,
+  renderPodWebhook,
+} from "./manifest.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -23,6 +29,35 @@ for (const certificate of ["own", "cert-manager"] as const) {
     );
   });
 }
+
+for (const certificate of ["own", "cert-manager"] as const) {
+  Deno.test(`renderPodWebhook() makes YAML of all objects (${certificate})`, () => {
+    const options = { ...DEFAULT_OPTIONS, namespace: "elsewhere" };
+    const text = renderPodWebhook(options, certificate);
+    const objects = podWebhookObjects(options, certificate);
+    assert.deepEqual(
+      parseAllDocuments(text).map((document) => document.toJS()),
+      JSON.parse(JSON.stringify(objects)),
+    );
+    assert.ok(!text.includes(DEFAULT_OPTIONS.namespace));
+    const kinds = objects.map((object) => Reflect.get(object, "kind"));
+    const roles = certificate === "own" ? ["ClusterRole", "ClusterRoleBinding"] : [];
+    assert.deepEqual(kinds, [...roles, "MutatingWebhookConfiguration"]);
+  });
+}
+
+Deno.test("podWebhookObjects() holds nobody up", () => {
+  const [configuration] = podWebhookObjects(DEFAULT_OPTIONS, "cert-manager");
+  const [webhook, ...more] = Reflect.get(Object(configuration), "webhooks");
+  assert.deepEqual(more, []);
+  assert.equal(webhook.failurePolicy, "Ignore");
+  assert.ok(webhook.timeoutSeconds <= 2);
+  assert.deepEqual(webhook.rules[0].operations, ["CREATE"]);
+  assert.deepEqual(webhook.namespaceSelector.matchExpressions[0].values, [
+    "kube-system",
+    "k8slan-system",
+  ]);
+});
 
 Deno.test("manifestObjects() puts no two objects of one kind under one name", () => {
   for (const certificate of ["own", "cert-manager"] as const) {

@@ -4,7 +4,7 @@
  */
 
 import type { V1PolicyRule } from "@kubernetes/client-node";
-import { CONTROLLER_NAME, GROUP, WEBHOOK_NAME } from "../../src/api/names.ts";
+import { CONTROLLER_NAME, GROUP, POD_WEBHOOK_NAME, WEBHOOK_NAME } from "../../src/api/names.ts";
 import { ACCOUNTS, PRODUCT, WEBHOOK_SECRET } from "./common.ts";
 
 /** Some resources of one API group, and what may be done with them. */
@@ -176,6 +176,23 @@ function webhookRole({ ownCertificate }: RoleOptions): readonly RoleSpec[] {
     }],
   }];
 }
+
+/** Comes with the webhook for pods, in a manifest of its own. */
+export const POD_WEBHOOK_ROLE: RoleSpec = {
+  name: POD_WEBHOOK_NAME,
+  scope: "cluster",
+  about: "The controller, for the authority of its webhook for pods. Whoever may change this one " +
+    "object decides what new pods look like: where that is too much, take the manifest for " +
+    "cert-manager, with which the controller needs no such role.",
+  account: ACCOUNTS.controller,
+  rules: [{
+    group: "admissionregistration.k8s.io",
+    resources: ["mutatingwebhookconfigurations"],
+    names: [POD_WEBHOOK_NAME],
+    verbs: ["list", "watch", "patch"],
+    why: "Where the API server finds whom to trust.",
+  }],
+};
 
 const VIEWER: RoleSpec = {
   name: `${PRODUCT}-viewer`,

@@ -89,13 +89,18 @@ export function webhookConfiguration(
   );
 }
 
+/** By its value cert-manager knows whose authority to put into a configuration. */
+export const INJECT_ANNOTATION = "cert-manager.io/inject-ca-from";
+
+export function injectedFrom({ namespace }: ManifestOptions): string {
+  return `${namespace}/${CERTIFICATE_NAME}`;
+}
+
 /** Has cert-manager put the authority into the configuration. */
 export function injectedConfiguration(
   options: ManifestOptions,
 ): V1ValidatingWebhookConfiguration {
-  return webhookConfiguration(options, {
-    "cert-manager.io/inject-ca-from": `${options.namespace}/${CERTIFICATE_NAME}`,
-  });
+  return webhookConfiguration(options, { [INJECT_ANNOTATION]: injectedFrom(options) });
 }
 
 /** Issuer and Certificate; their kinds are cert-manager's. */

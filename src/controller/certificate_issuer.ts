@@ -7,7 +7,10 @@ import type { Log } from "../base/log.ts";
 import type { JsonPatchStep, KubeApi } from "../kube/kube_api.ts";
 import { isConflict } from "../kube/kube_error.ts";
 import { keyOf, type KubeObject } from "../kube/objects.ts";
+import type { Resource } from "../kube/resource.ts";
 import {
+  MUTATING_WEBHOOK_CONFIGURATIONS,
+  type MutatingWebhookConfiguration,
   type Secret,
   SECRETS,
   VALIDATING_WEBHOOK_CONFIGURATIONS,
@@ -28,7 +31,7 @@ import {
   nextCertificateStep,
   tidyBundle,
 } from "./cert_plan.ts";
-import type { CertificateSecret } from "./certificate_secret.ts";
+import { bundlesOf, type CertificateSecret } from "./certificate_secret.ts";
 
 export interface CertificateIssuerOptions {
   readonly source: CertificateSecret;
@@ -53,6 +56,8 @@ export class CertificateIssuer {
   readonly #timing: CertificateTiming;
   /** Versions that a step has replaced: nothing is done until the watch tells of what came of it. */
   readonly #replaced = new Set<string>();
+  /** The same of the webhook for pods, for which nothing else waits. */
+  #replacedForPods: string | undefined;
 
   constructor(options: CertificateIssuerOptions) {
     this.#options = options;
@@ -99,11 +104,13 @@ export class CertificateIssuer {
     if (isStale) return undefined;
     this.#replaced.clear();
     const step = nextCertificateStep({ facts, published, names }, this.#timing, this.#date());
-    if (step === undefined) return undefined;
     const from = { api, secret, facts, signal };
+    // Last, so that nothing waits for what is optional, whatever becomes of it.
+    if (step === undefined) return await this.#publishForPods(from);
     if (step === "publish-bundle") {
       if (configuration === undefined) return undefined;
-      await this.#publish(configuration, from);
+      await this.#publish(VALIDATING_WEBHOOK_CONFIGURATIONS, configuration, from);
+      this.#replaced.add(versionOf(configuration));
     } else {
       await this.#write(await this.#files(step, facts), from);
     }
@@ -148,9 +155,24 @@ export class CertificateIssuer {
     this.#replaced.add(versionOf(secret));
   }
 
+  /** The same for the webhook for pods, if there is one that doesn't have the bundle. */
+  async #publishForPods(from: StepContext): Promise<CertificateStep | undefined> {
+    const { source: { podConfiguration }, log } = this.#options;
+    if (podConfiguration === undefined) return undefined;
+    const version = versionOf(podConfiguration);
+    const { bundle } = from.facts;
+    if (version === this.#replacedForPods) return undefined;
+    if (bundlesOf(podConfiguration).every((published) => published === bundle)) return undefined;
+    await this.#publish(MUTATING_WEBHOOK_CONFIGURATIONS, podConfiguration, from);
+    this.#replacedForPods = version;
+    log.info("Told API servers whom to trust as the webhook for pods");
+    return "publish-bundle";
+  }
+
   /** Puts the bundle, and nothing else, into the configuration that was read. */
-  async #publish(
-    configuration: ValidatingWebhookConfiguration,
+  async #publish<T extends WebhookConfiguration>(
+    resource: Resource<T>,
+    configuration: T,
     { api, facts, signal }: StepContext,
   ): Promise<void> {
     const { resourceVersion } = configuration.metadata;
@@ -163,8 +185,7 @@ export class CertificateIssuer {
       )),
     ];
     const patch = { type: "json", steps } as const;
-    await api.patch(VALIDATING_WEBHOOK_CONFIGURATIONS, keyOf(configuration), patch, { signal });
-    this.#replaced.add(versionOf(configuration));
+    await api.patch(resource, keyOf(configuration), patch, { signal });
   }
 }
 
@@ -175,6 +196,8 @@ interface StepContext {
   readonly facts: CertificateFacts;
   readonly signal: AbortSignal;
 }
+
+type WebhookConfiguration = ValidatingWebhookConfiguration | MutatingWebhookConfiguration;
 
 function versionOf({ kind, metadata: { uid, resourceVersion } }: KubeObject): string {
   return `${kind} ${uid} ${resourceVersion}`;

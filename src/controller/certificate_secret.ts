@@ -1,18 +1,16 @@
 /** The webhook's certificate in a Secret of ours, followed by every replica. */
 
-import { describe } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { KubeApi } from "../kube/kube_api.ts";
-import type { KubeObject, ObjectKey } from "../kube/objects.ts";
-import type { Resource } from "../kube/resource.ts";
+import type { ObjectKey } from "../kube/objects.ts";
 import {
+  MUTATING_WEBHOOK_CONFIGURATIONS,
+  type MutatingWebhookConfiguration,
   type Secret,
   SECRETS,
   VALIDATING_WEBHOOK_CONFIGURATIONS,
   type ValidatingWebhookConfiguration,
 } from "../kube/resources.ts";
-import { Store } from "../kube/store.ts";
-import { watchResource } from "../kube/watcher.ts";
 import { type CertificateFacts, decodeBase64, readSecret, type Validity } from "./cert_facts.ts";
 import {
   type CertificateSource,
@@ -20,12 +18,15 @@ import {
   type UsePair,
   validityProblem,
 } from "./certificate_source.ts";
+import { OneObject } from "./one_object.ts";
 
 export interface CertificateSecretOptions {
   readonly api: KubeApi;
   readonly secret: ObjectKey & { readonly namespace: string };
   /** Name of the ValidatingWebhookConfiguration. */
   readonly configuration: string;
+  /** Name of the MutatingWebhookConfiguration, which need not be there. */
+  readonly podConfiguration: string;
   readonly use: UsePair;
   readonly log: Log;
 }
@@ -34,8 +35,9 @@ export class CertificateSecret implements CertificateSource {
   /** Told of every change of what `secret`, `facts` and `published` give. */
   onChange: () => void = () => {};
   readonly #options: CertificateSecretOptions;
-  readonly #secrets = new Store<Secret>();
-  readonly #configurations = new Store<ValidatingWebhookConfiguration>();
+  readonly #secret: OneObject<Secret>;
+  readonly #configuration: OneObject<ValidatingWebhookConfiguration>;
+  readonly #podConfiguration: OneObject<MutatingWebhookConfiguration>;
   readonly #pair: PairChange;
   #facts: CertificateFacts | undefined;
   #trouble: string | undefined;
@@ -43,15 +45,24 @@ export class CertificateSecret implements CertificateSource {
   constructor(options: CertificateSecretOptions) {
     this.#options = options;
     this.#pair = new PairChange(options.use);
+    const { api, log, secret, configuration, podConfiguration } = options;
+    this.#secret = new OneObject({ api, log, resource: SECRETS, key: secret });
+    this.#configuration = new OneObject({
+      ...{ api, log, resource: VALIDATING_WEBHOOK_CONFIGURATIONS, key: { name: configuration } },
+    });
+    this.#podConfiguration = new OneObject({
+      ...{ api, log, resource: MUTATING_WEBHOOK_CONFIGURATIONS, key: { name: podConfiguration } },
+      isOptional: true,
+    });
   }
 
-  /** Whether both objects, or their absence, have been seen. */
+  /** Whether Secret and configuration, or their absence, have been seen. */
   get isSynced(): boolean {
-    return this.#secrets.isSynced && this.#configurations.isSynced;
+    return this.#secret.isSynced && this.#configuration.isSynced;
   }
 
   get secret(): Secret | undefined {
-    return this.#secrets.get(this.#options.secret);
+    return this.#secret.object;
   }
 
   /** What is in the Secret; undefined if there is none. */
@@ -60,14 +71,17 @@ export class CertificateSecret implements CertificateSource {
   }
 
   get configuration(): ValidatingWebhookConfiguration | undefined {
-    return this.#configurations.get({ name: this.#options.configuration });
+    return this.#configuration.object;
+  }
+
+  /** That of the webhook for pods; undefined as well where it may not be seen. */
+  get podConfiguration(): MutatingWebhookConfiguration | undefined {
+    return this.#podConfiguration.object;
   }
 
   /** The bundle of each webhook of the configuration; empty if there is none. */
   get published(): readonly string[] {
-    return this.configuration?.webhooks?.map(({ clientConfig }) =>
-      decodeBase64(clientConfig.caBundle)
-    ) ?? [];
+    return bundlesOf(this.configuration);
   }
 
   get serving(): Validity | undefined {
@@ -79,15 +93,11 @@ export class CertificateSecret implements CertificateSource {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { secret: { namespace, name }, configuration } = this.#options;
+    const changed = () => this.#changed();
     await Promise.all([
-      this.#follow(SECRETS, this.#secrets, { namespace, name }, signal),
-      this.#follow(
-        VALIDATING_WEBHOOK_CONFIGURATIONS,
-        this.#configurations,
-        { name: configuration },
-        signal,
-      ),
+      this.#secret.run(changed, signal),
+      this.#configuration.run(changed, signal),
+      this.#podConfiguration.run(() => this.onChange(), signal),
     ]);
   }
 
@@ -109,38 +119,12 @@ export class CertificateSecret implements CertificateSource {
     return undefined;
   }
 
-  async #follow<T extends KubeObject>(
-    resource: Resource<T>,
-    store: Store<T>,
-    { namespace, name }: ObjectKey,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { api, log } = this.#options;
-    let troubles = 0;
-    const watching = watchResource(api, resource, {
-      signal,
-      ...(namespace === undefined ? {} : { namespace }),
-      // The role allows this one object and no other.
-      fieldSelector: `metadata.name=${name}`,
-      onTrouble: ({ during, error, afterMs }) => {
-        const level = troubles++ === 0 ? "warn" : "debug";
-        const what = `${resource.kind} "${name}"`;
-        log[level](`The ${during} of ${what} failed`, { afterMs, error: describe(error) });
-      },
-    });
-    for await (const event of watching) {
-      troubles = 0;
-      store.apply(event);
-      this.#changed();
-    }
-  }
-
   #changed(): void {
     const { secret: { namespace, name } } = this.#options;
     const { secret } = this;
     this.#facts = secret === undefined ? undefined : readSecret(secret);
     this.#trouble = undefined;
-    if (secret === undefined && this.#secrets.isSynced) {
+    if (secret === undefined && this.#secret.isSynced) {
       this.#trouble = `Secret "${namespace}/${name}" is missing; apply the manifest again`;
       this.#options.log.warn(this.#trouble);
     }
@@ -148,4 +132,12 @@ export class CertificateSecret implements CertificateSource {
     if (serving !== undefined) this.#pair.offer(serving);
     this.onChange();
   }
+}
+
+/** The bundle of each webhook of a configuration, as text. */
+export function bundlesOf(
+  configuration: ValidatingWebhookConfiguration | MutatingWebhookConfiguration | undefined,
+): readonly string[] {
+  return configuration?.webhooks?.map(({ clientConfig }) => decodeBase64(clientConfig.caBundle)) ??
+    [];
 }

@@ -6,7 +6,8 @@
 import type { Lan } from "../api/lan.ts";
 import type { Log } from "../base/log.ts";
 import type { KubeApi } from "../kube/kube_api.ts";
-import type { LanObject } from "../kube/resources.ts";
+import type { ObjectKey } from "../kube/objects.ts";
+import type { LanObject, NetworkAttachmentDefinition } from "../kube/resources.ts";
 import type { Workload } from "./lan_report.ts";
 
 export interface ServerOptions {
@@ -41,6 +42,8 @@ export interface ControllerFacts {
   readonly options: ServerOptions;
   /** Not bound to leadership: writes name the version that they are about. */
   readonly api: KubeApi;
+  /** For reading what pods name; apart, as whoever makes pods says how much is read. */
+  readonly podApi: Pick<KubeApi, "get">;
   /** For what the leader alone may write; undefined while another process leads. */
   leaderApi(): KubeApi | undefined;
   isLeader(): boolean;
@@ -52,6 +55,8 @@ export interface ControllerFacts {
   lans(): readonly Lan[];
   /** What agents say is attached to the LAN of that UID. */
   workloads(lanUid: string): readonly Workload[];
+  /** Of the network attachment definitions that the controller has made. */
+  network(key: ObjectKey): NetworkAttachmentDefinition | undefined;
   readonly counters: ControllerCounters;
   /** LANs that wait to be worked on; 0 unless this process leads. */
   queueLength(): number;

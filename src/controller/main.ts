@@ -23,6 +23,9 @@ export interface ControllerMainOptions extends ServerOptions {
  */
 const REQUESTS = { perSecond: 400, burst: 2_000 };
 
+/** An object that etcd takes has 1.5 MiB. */
+const POD_REQUESTS = { perSecond: 100, burst: 100, maxBytes: 2 << 20 };
+
 /** Runs until `signal` fires ("ended") or until leadership is "lost": the process shall end then. */
 export async function controllerMain(
   options: ControllerMainOptions,
@@ -31,18 +34,32 @@ export async function controllerMain(
 ): Promise<"ended" | "lost"> {
   const { namespace, env, kubeconfig, instance } = options;
   const access = await findKubeAccess({ env, ...(kubeconfig === undefined ? {} : { kubeconfig }) });
+  giveUpRights(kubeconfig === undefined);
   const userAgent = `k8slan/${version} (controller)`;
   using api = new FetchKubeApi(access, { userAgent, ...REQUESTS });
   using leaseApi = new FetchKubeApi(access, { userAgent: `${userAgent} lease` });
+  using podApi = new FetchKubeApi(access, { userAgent: `${userAgent} pods`, ...POD_REQUESTS });
   const identity = `${instance}_${crypto.randomUUID().slice(0, 8)}`;
   const controller = new Controller({
     ...{ api, leaseApi, identity, log, signal },
     ...(env("POD_NAME") === instance ? { hasEnded: isPredecessorIn(instance) } : {}),
     lease: { namespace, name: CONTROLLER_NAME },
   });
-  await using _servers = await startServers(factsOf(controller, { options, api, log, signal }));
+  await using _servers = await startServers(
+    factsOf(controller, { options, api, podApi, log, signal }),
+  );
   log.info("Controller started", { version, identity, server: access.server });
   return await controller.run();
+}
+
+/**
+ * What the executable may do for its other roles. A kubeconfig can name a program that logs in, and
+ * is asked again when that login expires.
+ */
+function giveUpRights(isInCluster: boolean): void {
+  for (const name of ["ffi", "write", ...(isInCluster ? ["run"] as const : [])] as const) {
+    Deno.permissions.revokeSync({ name });
+  }
 }
 
 /**
@@ -55,7 +72,7 @@ function isPredecessorIn(pod: string): (holder: string) => boolean {
 
 function factsOf(
   controller: Controller,
-  parts: Pick<ControllerFacts, "options" | "api" | "log" | "signal">,
+  parts: Pick<ControllerFacts, "options" | "api" | "podApi" | "log" | "signal">,
 ): ControllerFacts {
   const { view, counters } = controller;
   return {
@@ -66,6 +83,7 @@ function factsOf(
     isSynced: () => view.isSynced,
     lanObjects: () => view.lans.values(),
     lans: () => view.acceptance.lans(),
+    network: (key) => view.networks.get(key),
     workloads: (lanUid) => view.report(lanUid).workloads,
     queueLength: () => controller.queueLength,
   };

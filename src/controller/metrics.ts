@@ -1,18 +1,22 @@
 /** What Prometheus reads: looked up when it asks, so that nothing has to be kept in step. */
 
 import process from "node:process";
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Registry } from "prom-client";
 import { version } from "../version.ts";
 import type { CertificateSource } from "./certificate_source.ts";
 import type { ControllerFacts } from "./facts.ts";
+import { AnswerFigures } from "./metrics_answers.ts";
 import { lanFigures } from "./metrics_lans.ts";
+import type { PodDecisionKind } from "./pod_decision.ts";
 import type { AdmissionKind } from "./webhook_decision.ts";
 
 const DAY_MS = 24 * 60 * 60_000;
-/** The API server gives the webhook 3 s. */
-const SECONDS = [0.001, 0.005, 0.02, 0.1, 0.5, 1, 3];
 const DECISIONS: readonly (AdmissionKind | "error")[] = [
   ...["allowed", "skipped", "unchecked", "invalid", "conflict", "in-use", "error"] as const,
+];
+
+const POD_DECISIONS: readonly (PodDecisionKind | "error")[] = [
+  ...["mutated", "unchanged", "skipped", "malformed", "unread", "error"] as const,
 ];
 
 export interface ControllerMetricsOptions {
@@ -24,8 +28,8 @@ export interface ControllerMetricsOptions {
 
 export class ControllerMetrics {
   readonly #registry = new Registry();
-  readonly #decisions: Counter<"decision">;
-  readonly #seconds: Histogram;
+  readonly #webhook: AnswerFigures<AdmissionKind>;
+  readonly #podWebhook: AnswerFigures<PodDecisionKind>;
 
   constructor({ facts, certificate, date = Date.now }: ControllerMetricsOptions) {
     this.#gauge("k8slan_build_info", "1, with the version", () => [[1, { version }]]);
@@ -50,26 +54,23 @@ export class ControllerMetrics {
       "Days until the authority of the webhook's certificate expires",
       () => daysLeft(certificate.authority),
     );
-    this.#decisions = new Counter({
-      name: "k8slan_webhook_decisions_total",
-      help: "Answers of the webhook; error: a request that was none",
-      labelNames: ["decision"],
-      registers: [this.#registry],
+    this.#webhook = new AnswerFigures(this.#registry, {
+      ...{ prefix: "k8slan_webhook", of: "the webhook", kinds: DECISIONS },
     });
-    for (const decision of DECISIONS) this.#decisions.inc({ decision }, 0);
-    this.#seconds = new Histogram({
-      name: "k8slan_webhook_seconds",
-      help: "Time from a request of the webhook to its answer",
-      buckets: SECONDS,
-      registers: [this.#registry],
+    this.#podWebhook = new AnswerFigures(this.#registry, {
+      ...{ prefix: "k8slan_pod_webhook", of: "the webhook for pods", kinds: POD_DECISIONS },
     });
     this.#process();
   }
 
   /** Counts an answer of the webhook. */
   answered(decision: AdmissionKind | "error", seconds: number): void {
-    this.#decisions.inc({ decision });
-    this.#seconds.observe(seconds);
+    this.#webhook.answered(decision, seconds);
+  }
+
+  /** Counts an answer of the webhook for pods. */
+  podAnswered(decision: PodDecisionKind | "error", seconds: number): void {
+    this.#podWebhook.answered(decision, seconds);
   }
 
   get contentType(): string {

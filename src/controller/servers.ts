@@ -1,6 +1,6 @@
 /** What every replica serves from start to end: the webhook, health and metrics. */
 
-import { WEBHOOK_NAME } from "../api/names.ts";
+import { POD_WEBHOOK_NAME, WEBHOOK_NAME } from "../api/names.ts";
 import type { Clock } from "../base/clock.ts";
 import { describe } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
@@ -13,8 +13,16 @@ import type { CertificateSource, UsePair } from "./certificate_source.ts";
 import type { ControllerFacts } from "./facts.ts";
 import { healthProblems, readyProblems } from "./health.ts";
 import { ControllerMetrics } from "./metrics.ts";
+import { PodAdmission } from "./pod_admission.ts";
+import type { PodDecisionKind } from "./pod_decision.ts";
 import { LanAdmission } from "./webhook_admission.ts";
-import { WebhookHandler } from "./webhook_http.ts";
+import type { AdmissionKind } from "./webhook_decision.ts";
+import {
+  POD_WEBHOOK_PATH,
+  WEBHOOK_PATH,
+  WebhookHandler,
+  type WebhookRoute,
+} from "./webhook_http.ts";
 import { WebhookServer } from "./webhook_server.ts";
 
 /** The Secret with the webhook's certificate, which the manifest makes empty. */
@@ -53,10 +61,16 @@ export async function startServers(
     workloads: (lanUid: string) => facts.workloads(lanUid),
   });
   const admission = new LanAdmission({ known, api, log });
-  const handler = new WebhookHandler({
+  const pods = new PodAdmission({ known: (key) => facts.network(key), api: facts.podApi, log });
+  const lanRoute: WebhookRoute<AdmissionKind> = {
     decide: (ask) => admission.decide(ask),
     onAnswer: (kind, seconds) => metrics.answered(kind, seconds),
-  });
+  };
+  const podRoute: WebhookRoute<PodDecisionKind> = {
+    decide: (ask) => pods.decide(ask),
+    onAnswer: (kind, seconds) => metrics.podAnswered(kind, seconds),
+  };
+  const handler = new WebhookHandler({ [WEBHOOK_PATH]: lanRoute, [POD_WEBHOOK_PATH]: podRoute });
   const webhook = started.use(
     new WebhookServer({ handler, log, hostname, port: options.webhookPort }),
   );
@@ -116,7 +130,14 @@ function certificateParts(
     return { certificate, tasks: { "Reading the certificate": (end) => certificate.run(end) } };
   }
   const secret = { namespace, name: WEBHOOK_SECRET };
-  const source = new CertificateSecret({ api, secret, configuration: WEBHOOK_NAME, use, log });
+  const source = new CertificateSecret({
+    api,
+    secret,
+    configuration: WEBHOOK_NAME,
+    podConfiguration: POD_WEBHOOK_NAME,
+    use,
+    log,
+  });
   const leaderApi = () => facts.leaderApi();
   const issuer = new CertificateIssuer({
     ...{ source, leaderApi, names, log, ...timed },

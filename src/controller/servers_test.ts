@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import type { KubeApi } from "../kube/kube_api.ts";
-import { SECRETS, VALIDATING_WEBHOOK_CONFIGURATIONS } from "../kube/resources.ts";
+import { kubeErrorOf } from "../kube/kube_error.ts";
+import {
+  MUTATING_WEBHOOK_CONFIGURATIONS,
+  NETWORK_ATTACHMENT_DEFINITIONS,
+  SECRETS,
+  VALIDATING_WEBHOOK_CONFIGURATIONS,
+} from "../kube/resources.ts";
 import { TestFacts } from "../../tests/support/controller_facts.ts";
 import { FakeKubeApi } from "../../tests/support/fake_kube_api.ts";
 import { seedLan } from "../../tests/support/lan_fixture.ts";
@@ -11,8 +17,12 @@ import {
   HASTY,
   LOOPBACK_NAMES,
   makeConfiguration,
+  makePodConfiguration,
   makeSecret,
+  POD_CONFIGURATION_KEY,
+  podReviewOf,
   publishedBundle,
+  publishedForPods,
   reviewOf,
   SECRET_KEY,
   storedCertificate,
@@ -55,6 +65,22 @@ class Stage implements AsyncDisposable {
       body: reviewOf(object),
     });
     return (await answer.json()).response.allowed;
+  }
+
+  /** What the webhook for pods answers about a pod that names `networks`. */
+  async askForPod(bundle: string, networks: string) {
+    using client = Deno.createHttpClient({ caCerts: [bundle], poolMaxIdlePerHost: 0 });
+    const answer = await fetch(`https://localhost:${this.#servers!.webhookPort}/mutate-pods`, {
+      client,
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: podReviewOf({
+        metadata: { annotations: { "k8s.v1.cni.cncf.io/networks": networks } },
+        spec: { containers: [{ name: "main", resources: {} }] },
+      }),
+    });
+    const { response } = await answer.json();
+    return { ...response, patch: JSON.parse(atob(response.patch ?? "bnVsbA==")) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -200,6 +226,85 @@ Deno.test("startServers() takes a certificate from a folder, and its successors"
   }
   const { calls } = stage.api instanceof FakeKubeApi ? stage.api : { calls: ["?"] };
   assert.deepEqual(calls, []);
+});
+
+Deno.test("startServers() adds devices to pods, and has API servers trust it for that", async () => {
+  await using stage = await madeStage();
+  const { api } = stage;
+  await api.create(NETWORK_ATTACHMENT_DEFINITIONS, {
+    metadata: {
+      ...{ name: "mine", namespace: "default" },
+      annotations: { "k8s.v1.cni.cncf.io/resourceName": "macvtap.k8slan.io/pod1" },
+    },
+  });
+  const { metricsPort } = await stage.start();
+  await stage.ready();
+  await makePodConfiguration(api, "https://localhost/mutate-pods");
+  await until("it is trusted", async () => await publishedForPods(api) !== "");
+  const bundle = await publishedForPods(api);
+  assert.equal(bundle, await publishedBundle(api));
+  const amounts = { "macvtap.k8slan.io/pod1": "1" };
+  const { allowed, patch } = await stage.askForPod(bundle, "mine");
+  assert.equal(allowed, true);
+  assert.deepEqual(
+    patch,
+    ["limits", "requests"].map((field) => (
+      { op: "add", path: `/spec/containers/0/resources/${field}`, value: amounts }
+    )),
+  );
+  const refused = await stage.askForPod(bundle, "[{");
+  assert.equal(refused.allowed, true);
+  assert.match(refused.warnings[0], /is no JSON/);
+  const [, text] = await stage.page("/metrics", metricsPort);
+  assert.match(text, /^k8slan_pod_webhook_decisions_total\{decision="mutated"\} 1$/m);
+  assert.match(text, /^k8slan_pod_webhook_decisions_total\{decision="malformed"\} 1$/m);
+  assert.match(text, /^k8slan_pod_webhook_seconds_count 2$/m);
+
+  // What others do to it, and another one of its name.
+  await api.patch(MUTATING_WEBHOOK_CONFIGURATIONS, POD_CONFIGURATION_KEY, {
+    type: "json",
+    steps: [{ op: "remove", path: "/webhooks/0/clientConfig/caBundle" }],
+  });
+  await until("the bundle is back", async () => await publishedForPods(api) === bundle);
+  await api.delete(MUTATING_WEBHOOK_CONFIGURATIONS, POD_CONFIGURATION_KEY);
+  await makePodConfiguration(api, "https://localhost/mutate-pods");
+  await until("the new one has it too", async () => await publishedForPods(api) === bundle);
+});
+
+Deno.test("startServers() keeps quiet about a webhook for pods that it may not see", async () => {
+  await using stage = await madeStage();
+  const { api } = stage;
+  assert.ok(api instanceof FakeKubeApi);
+  api.onCall = (verb, { plural }) => {
+    if (plural !== "mutatingwebhookconfigurations") return;
+    throw kubeErrorOf(`${verb} ${plural}`, 403, undefined);
+  };
+  await stage.start({ timing: HASTY });
+  await stage.ready();
+  const first = await storedCertificate(api);
+  await until("the certificate is renewed all the same", async () => {
+    return await storedCertificate(api) !== first;
+  });
+  assert.deepEqual(stage.facts.log.messages("warn"), []);
+  assert.equal((await stage.page("/readyz"))[0], 200);
+});
+
+Deno.test("startServers() renews its certificate though it may not tell of it for pods", async () => {
+  await using stage = await madeStage();
+  const { api } = stage;
+  assert.ok(api instanceof FakeKubeApi);
+  await makePodConfiguration(api, "https://localhost/mutate-pods");
+  api.onCall = (verb, { plural }) => {
+    if (verb !== "patch" || plural !== "mutatingwebhookconfigurations") return;
+    throw kubeErrorOf(`${verb} ${plural}`, 403, undefined);
+  };
+  await stage.start({ timing: HASTY });
+  await stage.ready();
+  const first = await storedCertificate(api);
+  await until("the certificate is renewed all the same", async () => {
+    return await storedCertificate(api) !== first;
+  }, { timeout: 30_000 });
+  assert.equal(await stage.ask(await publishedBundle(api)), true);
 });
 
 Deno.test("startServers() shows figures for Prometheus", async () => {

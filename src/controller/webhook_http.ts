@@ -1,11 +1,16 @@
 /** Requests to the webhook as HTTP: what is refused before anybody looks at it, and how. */
 
 import { describe, K8slanError } from "../base/errors.ts";
-import type { AdmissionDecision } from "./webhook_decision.ts";
-import { type AdmissionAsk, decodeReview, encodeReview } from "./webhook_review.ts";
+import {
+  type AdmissionAnswer,
+  type AdmissionAsk,
+  decodeReview,
+  encodeReview,
+} from "./webhook_review.ts";
 
-/** The path in the ValidatingWebhookConfiguration. */
+/** The path in the ValidatingWebhookConfiguration, and that in the MutatingWebhookConfiguration. */
 export const WEBHOOK_PATH = "/validate-lan";
+export const POD_WEBHOOK_PATH = "/mutate-pods";
 
 /** Largest body: the API server takes objects of 1.5 MiB, and sends the old one with the new. */
 export const WEBHOOK_BODY_MAX = 3 << 20;
@@ -27,26 +32,29 @@ export interface WebhookResponse {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-export interface WebhookHandlerOptions {
-  readonly decide: (ask: AdmissionAsk) => Promise<AdmissionDecision>;
+/** One webhook; `Kind` is what leads to its answers. */
+export interface WebhookRoute<Kind extends string = string> {
+  decide(ask: AdmissionAsk): Promise<{ readonly kind: Kind; readonly answer: AdmissionAnswer }>;
   /** Told of each answer: what led to it ("error" if it was none), and how many seconds it took. */
-  readonly onAnswer?: (kind: AdmissionDecision["kind"] | "error", seconds: number) => void;
+  onAnswer?(kind: Kind | "error", seconds: number): void;
 }
 
 export class WebhookHandler {
-  readonly #options: WebhookHandlerOptions;
+  readonly #routes: ReadonlyMap<string, WebhookRoute>;
   /** Bytes of bodies held now. */
   #held = 0;
 
-  constructor(options: WebhookHandlerOptions) {
-    this.#options = options;
+  /** `routes` by their paths. */
+  constructor(routes: Readonly<Record<string, WebhookRoute>>) {
+    this.#routes = new Map(Object.entries(routes));
   }
 
   /** The answer, whatever comes; rejects only if the client went away in the midst. */
   async handle(request: WebhookRequest): Promise<WebhookResponse> {
     const started = performance.now();
-    const told = (kind: AdmissionDecision["kind"] | "error") =>
-      this.#options.onAnswer?.(kind, (performance.now() - started) / 1_000);
+    const route = this.#routes.get(request.url.replace(/\?.*$/s, ""));
+    if (route === undefined) return refuse(404, "No such path");
+    const told = (kind: string) => route.onAnswer?.(kind, (performance.now() - started) / 1_000);
     const refusal = refusalOf(request);
     if (refusal !== undefined) {
       told("error");
@@ -55,7 +63,7 @@ export class WebhookHandler {
     const held = { bytes: 0 };
     try {
       const ask = decodeReview(parse(await this.#read(request.body, held)));
-      const decision = await this.#options.decide(ask);
+      const decision = await route.decide(ask);
       told(decision.kind);
       return {
         status: 200,
@@ -96,7 +104,6 @@ const STATUS: Readonly<Record<string, number>> = { BadReview: 400, TooLarge: 413
 const TOO_LARGE = `The body is larger than ${WEBHOOK_BODY_MAX} bytes`;
 
 function refusalOf(request: WebhookRequest): WebhookResponse | undefined {
-  if (request.url.replace(/\?.*$/s, "") !== WEBHOOK_PATH) return refuse(404, "No such path");
   if (request.method !== "POST") return refuse(405, "Only POST is taken", { allow: "POST" });
   if (!/^application\/json\s*(;|$)/i.test(request.contentType ?? "")) {
     return refuse(415, "The body must be application/json");

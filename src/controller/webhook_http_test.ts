@@ -33,8 +33,14 @@ function request(change: Partial<WebhookRequest> = {}): WebhookRequest {
 
 const kinds: string[] = [];
 const handler = new WebhookHandler({
-  decide: () => Promise.resolve(ALLOWED),
-  onAnswer: (kind) => kinds.push(kind),
+  "/validate-lan": {
+    decide: () => Promise.resolve(ALLOWED),
+    onAnswer: (kind) => kinds.push(kind),
+  },
+  "/mutate-pods": {
+    decide: ({ uid }) => Promise.resolve({ kind: uid, answer: { allowed: true, warnings: ["w"] } }),
+    onAnswer: (kind) => kinds.push(`pod ${kind}`),
+  },
 });
 
 function handle(change: Partial<WebhookRequest>): Promise<WebhookResponse> {
@@ -52,11 +58,24 @@ Deno.test("WebhookHandler answers reviews, with a time-out in the query and in p
   assert.equal(headers["connection"], undefined);
 });
 
+Deno.test("WebhookHandler answers each path by its own webhook, and no other", async () => {
+  const { status, body } = await handle({ url: "/mutate-pods?timeout=2s" });
+  assert.equal(status, 200);
+  assert.deepEqual(JSON.parse(body).response.warnings, ["w"]);
+  assert.equal(kinds.at(-1), "pod u");
+  assert.equal((await handle({ url: "/mutate-pods", body: bytes("{") })).status, 400);
+  assert.equal(kinds.at(-1), "pod error");
+  const before = kinds.length;
+  for (const url of ["/", "/validate-lan/x", "/mutate-pods/", "/constructor", "__proto__", ""]) {
+    const { status, headers } = await handle({ url });
+    assert.deepEqual([status, headers["connection"]], [404, "close"], url);
+  }
+  assert.equal(kinds.length, before);
+});
+
 Deno.test("WebhookHandler refuses in the words of HTTP what is no review", async () => {
   const big = new Uint8Array(1 << 20);
   const cases: readonly (readonly [number, Partial<WebhookRequest>])[] = [
-    [404, { url: "/" }],
-    [404, { url: "/validate-lan/x" }],
     [405, { method: "GET" }],
     [415, { contentType: undefined }],
     [415, { contentType: "application/jsonx" }],

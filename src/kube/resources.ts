@@ -3,6 +3,7 @@
 import type {
   EventsV1Event,
   V1Lease,
+  V1MutatingWebhookConfiguration,
   V1Namespace,
   V1Node,
   V1Secret,
@@ -35,6 +36,7 @@ export type KubeEvent = Stored<EventsV1Event>;
 export type Namespace = Stored<V1Namespace>;
 export type Node = Stored<V1Node>;
 export type Secret = Stored<V1Secret>;
+export type MutatingWebhookConfiguration = Stored<V1MutatingWebhookConfiguration>;
 export type ValidatingWebhookConfiguration = Stored<V1ValidatingWebhookConfiguration>;
 
 export const LANS = resource<LanObject>({
@@ -106,5 +108,13 @@ export const VALIDATING_WEBHOOK_CONFIGURATIONS = resource<ValidatingWebhookConfi
   version: "v1",
   plural: "validatingwebhookconfigurations",
   kind: "ValidatingWebhookConfiguration",
+  namespaced: false,
+});
+
+export const MUTATING_WEBHOOK_CONFIGURATIONS = resource<MutatingWebhookConfiguration>({
+  group: "admissionregistration.k8s.io",
+  version: "v1",
+  plural: "mutatingwebhookconfigurations",
+  kind: "MutatingWebhookConfiguration",
   namespaced: false,
 });

@@ -9,6 +9,7 @@ import { LogRecorder } from "./log_recorder.ts";
 
 export class TestFacts implements ControllerFacts {
   readonly api: KubeApi;
+  readonly podApi: KubeApi;
   readonly log = new LogRecorder();
   readonly stop = new AbortController();
   leads = true;
@@ -26,6 +27,7 @@ export class TestFacts implements ControllerFacts {
 
   constructor(api: KubeApi) {
     this.api = api;
+    this.podApi = api;
   }
 
   get signal(): AbortSignal {
@@ -55,6 +57,8 @@ export class TestFacts implements ControllerFacts {
   workloads(): readonly Workload[] {
     return this.attached;
   }
+
+  network(): undefined {}
 
   queueLength(): number {
     return 0;

@@ -1,13 +1,20 @@
 /** A webhook with its certificate, and those who call it. */
 
+import { DEFAULT_OPTIONS } from "../../scripts/manifests/common.ts";
+import { podWebhookConfiguration } from "../../scripts/manifests/pod_webhook.ts";
 import { SPEC_CHANGES } from "../../scripts/manifests/webhook.ts";
 import { decodeBase64, readSecret } from "../../src/controller/cert_facts.ts";
 import type { CertificateTiming } from "../../src/controller/cert_plan.ts";
 import type { KubeApi } from "../../src/kube/kube_api.ts";
-import { SECRETS, VALIDATING_WEBHOOK_CONFIGURATIONS } from "../../src/kube/resources.ts";
+import {
+  MUTATING_WEBHOOK_CONFIGURATIONS,
+  SECRETS,
+  VALIDATING_WEBHOOK_CONFIGURATIONS,
+} from "../../src/kube/resources.ts";
 
 export const SECRET_KEY = { namespace: "k8slan-system", name: "k8slan-webhook-cert" };
 export const CONFIGURATION_KEY = { name: "k8slan-webhook" };
+export const POD_CONFIGURATION_KEY = { name: "k8slan-pod-webhook" };
 export const LOOPBACK_NAMES = ["DNS:localhost", "IP Address:127.0.0.1"];
 
 /**
@@ -50,6 +57,37 @@ export async function makeConfiguration(
       }],
       matchConditions: SPEC_CHANGES,
     }],
+  });
+}
+
+/** The configuration of the webhook for pods, for a webhook on this machine. */
+export async function makePodConfiguration(
+  api: KubeApi,
+  url: string,
+  failurePolicy: "Fail" | "Ignore" = "Ignore",
+): Promise<void> {
+  const { webhooks = [] } = podWebhookConfiguration(DEFAULT_OPTIONS, false);
+  await api.create(MUTATING_WEBHOOK_CONFIGURATIONS, {
+    metadata: POD_CONFIGURATION_KEY,
+    webhooks: webhooks.map((webhook) => ({ ...webhook, clientConfig: { url }, failurePolicy })),
+  });
+}
+
+/** Whom API servers trust as the webhook for pods. */
+export async function publishedForPods(api: KubeApi): Promise<string> {
+  const configuration = await api.get(MUTATING_WEBHOOK_CONFIGURATIONS, POD_CONFIGURATION_KEY);
+  return decodeBase64(configuration?.webhooks?.[0]?.clientConfig.caBundle);
+}
+
+/** The body of a review of a pod's creation in namespace "default". */
+export function podReviewOf(object: unknown): string {
+  return JSON.stringify({
+    apiVersion: "admission.k8s.io/v1",
+    kind: "AdmissionReview",
+    request: {
+      ...{ uid: "u", operation: "CREATE", namespace: "default", object },
+      resource: { group: "", version: "v1", resource: "pods" },
+    },
   });
 }
 
