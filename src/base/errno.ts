@@ -10,8 +10,10 @@ export const ENODEV = 19;
 export const EINVAL = 22;
 export const EBADMSG = 74;
 export const ENOPROTOOPT = 92;
+export const EPROTONOSUPPORT = 93;
 export const ENOBUFS = 105;
 export const EADDRINUSE = 98;
+export const EADDRNOTAVAIL = 99;
 
 const NAMES: Readonly<Record<number, string>> = {
   [EPERM]: "EPERM",
@@ -39,10 +41,11 @@ const NAMES: Readonly<Record<number, string>> = {
   54: "EXFULL",
   [EBADMSG]: "EBADMSG",
   [ENOPROTOOPT]: "ENOPROTOOPT",
+  [EPROTONOSUPPORT]: "EPROTONOSUPPORT",
   95: "EOPNOTSUPP",
   97: "EAFNOSUPPORT",
   [EADDRINUSE]: "EADDRINUSE",
-  99: "EADDRNOTAVAIL",
+  [EADDRNOTAVAIL]: "EADDRNOTAVAIL",
   100: "ENETDOWN",
   101: "ENETUNREACH",
   [ENOBUFS]: "ENOBUFS",

@@ -2,6 +2,7 @@
 
 import { NetlinkError } from "./errors.ts";
 import {
+  NLM_F_ACK,
   NLM_F_DUMP,
   NLM_F_DUMP_INTR,
   NLMSG_DONE,
@@ -53,7 +54,7 @@ export class NetlinkClient implements Disposable {
    */
   execute(requests: readonly Request[]): void {
     for (const [at, ack] of this.tryExecute(requests).entries()) {
-      if (ack.errno === 0) continue;
+      if (ack.errno === 0 || ack.errno === requests[at]!.tolerates) continue;
       throw new NetlinkError(requests[at]!.summary, ack.errno, ack.text, at);
     }
   }
@@ -79,6 +80,37 @@ export class NetlinkClient implements Disposable {
       results.push(...this.#acknowledgements(first, chunk.length));
     }
     return results;
+  }
+
+  /**
+   * Sends requests of which the kernel carries out all or none, between `begin` and `end`; without an
+   * `end` it only tries them. In one datagram: about a hundred small ones fit.
+   *
+   * Throws the `NetlinkError` of the first that failed.
+   */
+  executeTogether(begin: Request, requests: readonly Request[], end?: Request): void {
+    // Failures are told unasked, in order; that of the whole in answer to `begin`.
+    const last = requests.length;
+    const all = [
+      begin,
+      ...requests.map((request, at) =>
+        at === last - 1 ? request : { ...request, flags: request.flags & ~NLM_F_ACK }
+      ),
+      ...(end === undefined ? [] : [end]),
+    ];
+    const first = this.#send(all);
+    let failure: NetlinkError | undefined;
+    for (;;) {
+      for (const message of decodeMessages(this.#transport.receive())) {
+        const at = message.sequence - first;
+        if (message.type !== NLMSG_ERROR || at < 0 || at >= all.length) continue;
+        const { errno, text } = decodeAcknowledgement(message);
+        if (errno !== 0) failure ??= new NetlinkError(all[at]!.summary, errno, text, at - 1);
+        if (at !== last && !(at === 0 && errno !== 0)) continue;
+        if (failure === undefined) return;
+        throw failure;
+      }
+    }
   }
 
   #acknowledgements(first: number, count: number): Acknowledgement[] {

@@ -252,3 +252,40 @@ Deno.test("NetlinkClient closes its socket", () => {
   }
   assert.equal(transport.closed, true);
 });
+
+const EDGE: Request = {
+  type: 0x10,
+  flags: NLM_F_REQUEST,
+  payload: new Uint8Array(4),
+  summary: "edge",
+};
+
+Deno.test("NetlinkClient.executeTogether() frames all requests and waits for the last alone", () => {
+  const { transport, client: netlink } = client((messages) => [acknowledge(messages.at(-2)!)]);
+  netlink.executeTogether(EDGE, requests(3), EDGE);
+  const [sent = []] = transport.sent;
+  assert.deepEqual(sent.map(({ type }) => type), [0x10, 16, 16, 16, 0x10]);
+  assert.deepEqual(sent.map(({ flags }) => (flags & NLM_F_ACK) !== 0), [
+    ...[false, false, false, true, false],
+  ]);
+});
+
+Deno.test("NetlinkClient.executeTogether() throws the first failure of any", () => {
+  const { client: netlink } = client((messages) => [
+    acknowledge(messages[2]!, 17),
+    acknowledge(messages[3]!, 2),
+  ]);
+  const found = failure(() => netlink.executeTogether(EDGE, requests(3), EDGE));
+  assert.deepEqual([found.message, found.requestIndex], ["Cannot create link 1: EEXIST", 1]);
+});
+
+Deno.test("NetlinkClient.executeTogether() throws what befalls the whole", () => {
+  const { client: netlink } = client((messages, nth) =>
+    nth === 0
+      ? [acknowledge(messages[0]!, 1), acknowledge(messages[2]!)]
+      : messages.map((to) => acknowledge(to))
+  );
+  assert.equal(failure(() => netlink.executeTogether(EDGE, requests(2), EDGE)).errnoName, "EPERM");
+  // What was left of the answers does not pass for that to another request.
+  netlink.execute(requests(1));
+});

@@ -9,6 +9,7 @@ import { SyscallError, unwrap } from "./syscall_error.ts";
 export const AF_NETLINK = 16;
 export const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
 export const NETLINK_ROUTE = 0;
+export const NETLINK_NETFILTER = 12;
 export const SOL_NETLINK = 270;
 const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
@@ -24,10 +25,10 @@ const BUFFER_BYTES = 64 * 1024;
 /** Shared by all sockets: every datagram is used up before the next call. */
 let buffer: Uint8Array<ArrayBuffer> | undefined;
 
-/** Opens a socket in the namespace of the calling thread. */
-export function openNetlinkSocket(): Transport {
+/** Opens a socket to that part of the kernel in the namespace of the calling thread. */
+export function openNetlinkSocket(protocol = NETLINK_ROUTE): Transport {
   const fd = new Fd(
-    unwrap(libc().socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE), "open a netlink socket"),
+    unwrap(libc().socket(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol), "open a netlink socket"),
   );
   setOption(fd, SOL_NETLINK, NETLINK_CAP_ACK, Int32Array.of(1));
   setOption(fd, SOL_NETLINK, NETLINK_EXT_ACK, Int32Array.of(1));

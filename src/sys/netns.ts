@@ -83,11 +83,21 @@ function comeBack(back: Netns): void {
  * `path` (`ip netns add`): whoever can see it sees it prepared.
  */
 export function createNetns(path: string, prepare: () => void): void {
+  withNewNetns(() => {
+    prepare();
+    bindMount(HOME_NETNS, path);
+  });
+}
+
+/**
+ * The result of `run`, called with this thread in a namespace of its own that is gone afterwards,
+ * unless something from it stays open (`unshare --net`). As for `withNetns`.
+ */
+export function withNewNetns<T>(run: () => Synchronous<T>): T {
   const back = homeNetns();
   unwrap(libc().unshare(CLONE_NEWNET), "make a network namespace");
   try {
-    prepare();
-    bindMount(HOME_NETNS, path);
+    return run();
   } finally {
     comeBack(back);
   }

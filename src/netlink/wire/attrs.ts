@@ -83,6 +83,20 @@ export class AttrWriter {
     return this;
   }
 
+  /** Thirty-two bits in network byte order, as all of netfilter's numbers are. */
+  be32(type: number, value: number): this {
+    const at = this.#header(type, 4);
+    this.#view.setUint32(at, value, false);
+    return this;
+  }
+
+  /** Sixty-four bits in network byte order. */
+  be64(type: number, value: bigint): this {
+    const at = this.#header(type, 8);
+    this.#view.setBigUint64(at, value, false);
+    return this;
+  }
+
   /** NUL-terminated text. */
   text(type: number, value: string): this {
     const bytes = encoder.encode(value);
@@ -151,6 +165,16 @@ export function readBe16(value: Uint8Array): number {
 export function readU32(value: Uint8Array): number {
   if (value.length < 4) return readU16(value);
   return (value[0]! | (value[1]! << 8) | (value[2]! << 16) | (value[3]! << 24)) >>> 0;
+}
+
+export function readBe32(value: Uint8Array): number {
+  if (value.length < 4) return readBe16(value);
+  return ((value[0]! << 24) | (value[1]! << 16) | (value[2]! << 8) | value[3]!) >>> 0;
+}
+
+export function readBe64(value: Uint8Array): bigint {
+  if (value.length < 8) return BigInt(readBe32(value));
+  return BigInt(readBe32(value)) << 32n | BigInt(readBe32(value.subarray(4)));
 }
 
 /** Text up to the first NUL. */

@@ -19,6 +19,8 @@ Deno.test("AttrWriter writes every kind of value, padded to four bytes", () => {
     .u16(2, 0xabcd)
     .be16(3, 4789)
     .u32(4, 0x89abcdef)
+    .be32(9, 0x89abcdef)
+    .be64(10, 0x0123456789abcdefn)
     .text(5, "é")
     .bytes(6, Uint8Array.of(1, 2, 3, 4, 5))
     .nested(7, (inner) => inner.u8(1, 1).nested(2, () => {}))
@@ -30,6 +32,8 @@ Deno.test("AttrWriter writes every kind of value, padded to four bytes", () => {
     06 00 02 00  cd ab 00 00
     06 00 03 00  12 b5 00 00  # network byte order
     08 00 04 00  ef cd ab 89
+    08 00 09 00  89 ab cd ef
+    0c 00 0a 00  01 23 45 67 89 ab cd ef
     07 00 05 00  c3 a9 00 00  # UTF-8 and NUL
     09 00 06 00  01 02 03 04 05 00 00 00
     10 00 07 80               # nested

@@ -19,6 +19,8 @@ export interface Request {
   readonly payload: Uint8Array;
   /** What it does, in words, for errors: `create vxlan "vx2"`. */
   readonly summary: string;
+  /** Error number that is as good as success: what is to be removed has gone already. */
+  readonly tolerates?: number;
 }
 
 export interface Message {
