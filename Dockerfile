@@ -21,6 +21,9 @@ ENV PATH=/opt/k8slan \
   DENO_NO_PACKAGE_JSON=1 \
   DENO_NO_PROMPT=1 \
   DENO_NO_UPDATE_CHECK=1 \
+  DENO_V8_FLAGS=--max-semi-space-size=1 \
+  MALLOC_ARENA_MAX=2 \
+  MALLOC_TRIM_THRESHOLD_=131072 \
   DENO_TLS_CA_STORE=system
 LABEL org.opencontainers.image.title="k8slan" \
   org.opencontainers.image.description="Private Ethernet LANs for pods and virtual machines across the nodes of a Kubernetes cluster" \

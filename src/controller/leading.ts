@@ -35,8 +35,11 @@ export interface LeadingOptions {
   readonly date?: () => Date;
 }
 
-/** LANs worked on at once: one with thousands of spokes takes one of them. */
-const LAN_WORKERS = 8;
+/**
+ * LANs worked on at once: one with thousands of spokes takes one of them. Few enough that whoever
+ * applies many of them, and the agents, are not held up by definitions being written.
+ */
+const LAN_WORKERS = 4;
 /** Everything is looked at anew so often, whatever was or wasn't told. */
 const RESYNC_MS = 300_000;
 

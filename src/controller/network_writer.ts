@@ -31,7 +31,7 @@ export interface WriteResult {
 }
 
 /** So many writes at a time, so that a LAN with thousands of spokes leaves room for others… */
-const WRITES_AT_ONCE = 8;
+const WRITES_AT_ONCE = 4;
 /** …and tells how far it is. */
 const WRITES_MAX = 200;
 /** After so many failures the rest would fail too. */
