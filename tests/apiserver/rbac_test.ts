@@ -8,9 +8,10 @@ import {
   userName,
 } from "../../scripts/manifests/common.ts";
 import { permissionLines } from "../../scripts/manifests/rbac_text.ts";
-import { roleSpecs } from "../../scripts/manifests/roles.ts";
+import { podWebhookObjects } from "../../scripts/manifests/manifest.ts";
+import { POD_WEBHOOK_ROLE, roleSpecs } from "../../scripts/manifests/roles.ts";
 import { ApiServer } from "../support/api_server.ts";
-import { applyKinds } from "../support/manifest_install.ts";
+import { applyKinds, applyObject, objectPath } from "../support/manifest_install.ts";
 import { type Impersonated, RawKube, type RawObject } from "../support/raw_kube.ts";
 import { until } from "../support/until.ts";
 
@@ -97,8 +98,35 @@ for (const component of ["agent", "controller"] as const) {
   });
 }
 
+Deno.test("with the webhook for pods the controller may keep its one object, and no more", async () => {
+  const objects: RawObject[] = podWebhookObjects(DEFAULT_OPTIONS, "own");
+  const roles = objects.filter(({ kind }) => /^ClusterRole/.test(kind));
+  const who = serviceAccount("controller");
+  const before = await permissions(who, "default");
+  const [line] = permissionLines(POD_WEBHOOK_ROLE.rules);
+  assert.ok(line !== undefined && !before.includes(line));
+  try {
+    for (const object of roles) await applyObject(admin, JSON.parse(JSON.stringify(object)));
+    await until(
+      "the role is in force",
+      async () => (await permissions(who, "default")).includes(line),
+    );
+    assert.deepEqual(await permissions(who, "default"), [...before, line].sort());
+    using kube = new RawKube(server.access(), who);
+    const path = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
+    const one = `${path}?fieldSelector=metadata.name%3Dk8slan-pod-webhook`;
+    assert.equal((await kube.ask({ path: one })).status, 200);
+    assert.equal((await kube.ask({ path })).status, 403);
+    assert.equal((await kube.ask({ path: `${path}/another` })).status, 403);
+  } finally {
+    for (const object of roles) {
+      await admin.must({ method: "DELETE", path: objectPath(object) });
+    }
+  }
+});
+
 Deno.test("no role of ours has a wildcard", () => {
-  for (const { name, rules } of SPECS) {
+  for (const { name, rules } of [...SPECS, POD_WEBHOOK_ROLE]) {
     assert.ok(!JSON.stringify(rules.map(({ why: _, ...rule }) => rule)).includes('"*'), name);
   }
 });
