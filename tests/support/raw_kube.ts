@@ -24,6 +24,8 @@ export type RawObject = any;
 export interface RawAnswer {
   readonly status: number;
   readonly body: RawObject;
+  /** What kubectl prints as `Warning: …`, as it stands in the header; empty without. */
+  readonly warnings: string;
 }
 
 export class RawKube implements Disposable {
@@ -53,7 +55,8 @@ export class RawKube implements Disposable {
         ? {}
         : { body: typeof body === "string" ? body : JSON.stringify(body) }),
     });
-    return { status: answer.status, body: await answer.json() };
+    const warnings = answer.headers.get("warning") ?? "";
+    return { status: answer.status, body: await answer.json(), warnings };
   }
 
   /** The answer's body; throws unless the server did what was asked. */
@@ -71,7 +74,7 @@ export class RawKube implements Disposable {
 }
 
 /** The fields that a refusal names, each once and sorted; none: it was no refusal. */
-export function refusedFields({ status, body }: RawAnswer): string[] {
+export function refusedFields({ status, body }: Pick<RawAnswer, "status" | "body">): string[] {
   if (status < 300) return [];
   const causes: unknown = body?.details?.causes;
   const fields = Array.isArray(causes)
