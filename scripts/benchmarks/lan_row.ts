@@ -82,7 +82,7 @@ async function underlayOf(node: LabNode): Promise<Underlay> {
   const link = (await node.links()).find(({ ifname }) => ifname === "eth1");
   if (link === undefined) throw new Error(`Node "${node.name}" has no eth1`);
   const { ifname: name, ifindex: index, mtu } = link;
-  return { name, index, mtu, up: true, running: true, ipv6: "usable" };
+  return { name, index, mtu, up: true, running: true, ipv6: "usable", addresses: [] };
 }
 
 /** All of them must leave the kernel in the very same state, or the comparison means nothing. */

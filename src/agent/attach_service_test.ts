@@ -202,8 +202,8 @@ const refusals: readonly Refusal[] = [
     says: /carries at most 1430; raise the underlay's MTU to 1501/,
   },
   {
-    what: "a LAN over unicast",
-    code: "UnicastUnavailable",
+    what: "a LAN over unicast whose peers nobody tells",
+    code: "PeersUnnamed",
     retriable: true,
     lans: [seedLan({ underlay: "unicast" })],
     says: /use "multicast"/,

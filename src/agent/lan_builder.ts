@@ -60,8 +60,9 @@ export class LanBuilder {
    * (MTU under 1280, disable_ipv6) has forgotten the membership, and nobody says so.
    */
   async rejoinGroup({ lan, netns, vxlan }: WantedLan): Promise<void> {
-    if (vxlan === undefined || this.#kernel.isGroupMember(vxlan.underlay.name, vxlan.group)) return;
-    const { name } = vxlan;
+    if (vxlan?.group === undefined) return;
+    const { name, underlay, group } = vxlan;
+    if (this.#kernel.isGroupMember(underlay.name, group)) return;
     await this.apply(lan, [
       { op: "change-link", at: netns.path, name, up: false },
       { op: "change-link", at: netns.path, name, up: true },

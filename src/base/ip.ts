@@ -76,6 +76,13 @@ export function isIpv6Multicast(text: string): boolean {
   return text.includes(":") && parseIp(text)[0] === 0xff;
 }
 
+/** fe80::/10 (RFC 4291, 2.4)? */
+export function isIpv6LinkLocal(text: string): boolean {
+  if (!text.includes(":")) return false;
+  const bytes = parseIp(text);
+  return bytes[0] === 0xfe && (bytes[1]! & 0xc0) === 0x80;
+}
+
 /** Scope nibble of an IPv6 multicast address (RFC 4291, 2.7): 2 is link-local, 5 site-local, 14 global. */
 export function multicastScope(text: string): number {
   return parseIp(text)[1]! & 0x0f;

@@ -10,6 +10,9 @@ export function parseMac(text: string): Uint8Array {
   return Uint8Array.from(text.split(/[:-]/), (part) => parseInt(part, 16));
 }
 
+/** Stands for every address that a VXLAN does not know the place of. */
+export const UNKNOWN_MAC = "00:00:00:00:00:00";
+
 export function formatMac(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(":");
 }

@@ -115,7 +115,7 @@ function planLan(lan: Lan, request: PlanRequest): PlannedLan {
 
 /** A device that has nothing wrong with it; its index appears in no command. */
 function assumed(name: string, mtu: number): Underlay {
-  return { name, mtu, index: 0, up: true, running: true, ipv6: "usable" };
+  return { name, mtu, index: 0, up: true, running: true, ipv6: "usable", addresses: [] };
 }
 
 function attachment(

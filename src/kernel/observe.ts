@@ -4,6 +4,7 @@ import { describe, K8slanError } from "../base/errors.ts";
 import { ENODEV } from "../base/errno.ts";
 import type { NetlinkClient } from "../netlink/client.ts";
 import { NetlinkError } from "../netlink/errors.ts";
+import { decodeForwarding, dumpForwarding, type ForwardingEntry } from "../netlink/forwarding.ts";
 import { decodeLink, type LinkInfo } from "../netlink/link_info.ts";
 import { dumpLinks, getLink } from "../netlink/link_request.ts";
 import { parseMark } from "../plan/mark.ts";
@@ -16,9 +17,9 @@ import { isShortage } from "./shortage.ts";
 
 /** The state of one LAN; `host` is a client in the host namespace. */
 export function observeLan(host: NetlinkClient, scope: Scope, open: OpenTransport): ObservedLan {
-  const { netns, links } = observeNetns(scope.netnsPath, open);
+  const { links, ...lan } = observeNetns(scope.netnsPath, open);
   return {
-    netns,
+    ...lan,
     links: byName(links),
     // By the name asked for: it can be another link's alternative name.
     hostLinks: new Map(scope.hostLinks.flatMap((name) => {
@@ -66,23 +67,40 @@ function askAt<T>(
   }
 }
 
-function observeNetns(
-  path: string,
-  open: OpenTransport,
-): { netns: ObservedNetns; links: readonly LinkInfo[] } {
-  let links: readonly LinkInfo[] | undefined;
+type ObservedInside = Omit<ObservedLan, "hostLinks" | "targets" | "links"> & {
+  readonly links: readonly LinkInfo[];
+};
+
+function observeNetns(path: string, open: OpenTransport): ObservedInside {
+  const nothing = { links: [], forwarding: [] };
   try {
-    links = linksAt(path, open);
+    return askAt(path, open, observeInside) ?? { netns: unbound(path), ...nothing };
   } catch (error) {
     // Only what is wrong with the path itself makes it foreign.
     if (!(error instanceof SyscallError) || isShortage(error)) throw error;
-    return { netns: unreadable(error), links: [] };
+    return { netns: unreadable(error), ...nothing };
   }
-  if (links === undefined) return { netns: unbound(path), links: [] };
+}
+
+function observeInside(client: NetlinkClient): ObservedInside {
+  const links = client.dump(dumpLinks(), decodeLink);
   const mark = parseMark(links.find(({ name }) => name === "lo")?.alias);
-  return mark === undefined
-    ? { netns: { state: "foreign", found: "a network namespace that is not ours" }, links: [] }
-    : { netns: { state: "ours", mark }, links };
+  if (mark === undefined) {
+    const found = "a network namespace that is not ours";
+    return { netns: { state: "foreign", found }, links: [], forwarding: [] };
+  }
+  return {
+    netns: { state: "ours", mark },
+    links,
+    forwarding: links.flatMap((link) => forwardingOf(client, link)),
+  };
+}
+
+/** The table of a VXLAN that goes by it; what others have learned is of no concern. */
+function forwardingOf(client: NetlinkClient, { index, attrs }: LinkInfo): ForwardingEntry[] {
+  if (attrs.kind !== "vxlan" || attrs.group !== undefined) return [];
+  return client.dump(dumpForwarding(index), decodeForwarding)
+    .filter((entry) => entry.index === index && entry.self);
 }
 
 function unbound(path: string): ObservedNetns {

@@ -1,5 +1,7 @@
 /** Operations → netlink requests. */
 
+import { UNKNOWN_MAC } from "../base/mac.ts";
+import { appendForwarding, deleteForwarding } from "../netlink/forwarding.ts";
 import {
   changeBridge,
   changeBridgePort,
@@ -21,6 +23,9 @@ import {
 } from "../plan/ops.ts";
 
 const BRIDGE = { stp: false, multicastSnooping: false, ageingSeconds: AGEING_SECONDS };
+
+/** Makes a VXLAN of IPv6 that goes by its table. */
+const NO_GROUP = "::";
 
 /** Netlink requests and the namespace whose socket they go through. */
 export interface PlacedRequests {
@@ -46,15 +51,29 @@ export function opRequests(
     case "set-bridge":
       return { at: op.at, requests: [changeBridge({ name: op.name }, BRIDGE)] };
     case "create-vxlan": {
-      const { name, mtu, address, vni, group, port, hopLimit, underlay } = op;
+      const { name, index, mtu, address, vni, local, port, hopLimit, underlay } = op;
       const attrs = {
         kind: "vxlan",
-        ...{ vni, group, port, hopLimit, underlayIndex: underlay.index },
+        ...{ vni, port, hopLimit, underlayIndex: underlay.index },
+        group: op.group ?? NO_GROUP,
+        ...(local === undefined ? {} : { local }),
         learning: true,
         ageingSeconds: AGEING_SECONDS,
       } as const;
       const netnsFd = fdOf(op.at);
-      return { at: HOST, requests: [createLink({ name, mtu, address, netnsFd, attrs })] };
+      const link = { name, mtu, address, netnsFd, ...(index === undefined ? {} : { index }) };
+      return { at: HOST, requests: [createLink({ ...link, attrs })] };
+    }
+    case "change-peers": {
+      const { at, index, add, remove } = op;
+      const via = op.via === undefined ? {} : { via: op.via.index };
+      return {
+        at,
+        requests: [
+          ...add.map((dst) => appendForwarding(index, { mac: UNKNOWN_MAC, dst, ...via })),
+          ...remove.map((entry) => deleteForwarding(index, entry)),
+        ],
+      };
     }
     case "create-veth": {
       const { name, mtu, address, index } = op;

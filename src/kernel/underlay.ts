@@ -8,7 +8,8 @@ import {
   dumpGroups,
 } from "../netlink/address.ts";
 import type { NetlinkClient } from "../netlink/client.ts";
-import { formatIp, parseIp } from "../base/ip.ts";
+import { formatIp, isIpv6LinkLocal, parseIp } from "../base/ip.ts";
+import { vtepAddress } from "../plan/vtep.ts";
 import type { Underlay } from "../plan/wanted.ts";
 import { readLinkSysctl } from "../sys/sysctl.ts";
 import { findLink } from "./observe.ts";
@@ -18,21 +19,36 @@ export function readUnderlay(client: NetlinkClient, name: string): Underlay | un
   const link = findLink(client, name);
   if (link === undefined) return undefined;
   const addresses = client.dump(dumpAddresses("ipv6", link.index), decodeAddress)
-    .filter(({ index, address }) => index === link.index && isLinkLocal(address));
+    .filter(({ index }) => index === link.index);
   const { index, mtu, up, running } = link;
-  const ipv6 = isIpv6Off(name) ? "off" : ipv6State(addresses);
-  return { name, index, mtu, up, running, ipv6 };
+  const ipv6 = isIpv6Off(name)
+    ? "off"
+    : ipv6State(addresses.filter(({ address }) => isIpv6LinkLocal(address)));
+  return { name, index, mtu, up, running, ipv6, addresses: vteps(addresses) };
+}
+
+/** Length of a prefix that is one address: a floating one mostly, which another node may have next. */
+const HOST_PREFIX = 128;
+
+/**
+ * Addresses that other nodes can send to, in an order that depends on nothing but themselves: those
+ * that are routed, those that belong to a subnet, those set by hand, then as bytes go.
+ */
+export function vteps(addresses: readonly AddressInfo[]): string[] {
+  const ranked = addresses.flatMap((info) => {
+    const { tentative, duplicate, deprecated, temporary, permanent, length } = info;
+    const address = vtepAddress(info.address);
+    if (address === undefined || tentative || duplicate || deprecated || temporary) return [];
+    const ranks = [isIpv6LinkLocal(address), length === HOST_PREFIX, !permanent].map(Number);
+    const bytes = [...parseIp(address)].map((byte) => byte.toString(16).padStart(2, "0"));
+    return [{ address, rank: [...ranks, ...bytes].join("") }];
+  });
+  return ranked.sort((one, other) => one.rank < other.rank ? -1 : 1).map(({ address }) => address);
 }
 
 /** Also where the kernel has no IPv6 at all. */
 function isIpv6Off(name: string): boolean {
   return readLinkSysctl("ipv6", name, "disable_ipv6") !== 0;
-}
-
-/** fe80::/10 (RFC 4291, 2.4) */
-function isLinkLocal(address: string): boolean {
-  const bytes = parseIp(address);
-  return bytes[0] === 0xfe && (bytes[1]! & 0xc0) === 0x80;
 }
 
 function ipv6State(addresses: readonly AddressInfo[]): Underlay["ipv6"] {

@@ -7,7 +7,10 @@ import {
   AF_INET6,
   IFA_ADDRESS,
   IFA_F_DADFAILED,
+  IFA_F_DEPRECATED,
   IFA_F_NODAD,
+  IFA_F_PERMANENT,
+  IFA_F_TEMPORARY,
   IFA_F_TENTATIVE,
   IFA_FLAGS,
   IFA_LOCAL,
@@ -32,6 +35,12 @@ export interface AddressInfo extends Prefix {
   readonly tentative: boolean;
   /** Duplicate address detection found another owner. */
   readonly duplicate: boolean;
+  /** Not to be used for anything new: its time is up (RFC 4862), or it was made so by hand. */
+  readonly deprecated: boolean;
+  /** Made for privacy and given up again before long (RFC 8981). */
+  readonly temporary: boolean;
+  /** Set by someone, for good, rather than learned from a router. */
+  readonly permanent: boolean;
 }
 
 /** struct ifaddrmsg: family, prefix length, flags, scope, index. */
@@ -120,5 +129,8 @@ export function decodeAddress(payload: Uint8Array): AddressInfo {
     length: view.getUint8(1),
     tentative: (flags & IFA_F_TENTATIVE) !== 0,
     duplicate: (flags & IFA_F_DADFAILED) !== 0,
+    deprecated: (flags & IFA_F_DEPRECATED) !== 0,
+    temporary: view.getUint8(0) === AF_INET6 && (flags & IFA_F_TEMPORARY) !== 0,
+    permanent: (flags & IFA_F_PERMANENT) !== 0,
   };
 }

@@ -123,11 +123,15 @@ Deno.test("dumpAddresses() names the family", () => {
   assert.equal(dumpAddresses().payload[0], 0);
 });
 
+const SETTLED = {
+  ...{ tentative: false, duplicate: false, deprecated: false, temporary: false, permanent: true },
+};
+
 Deno.test("decodeAddress() reads both families as the kernel reports them", () => {
   const decoded = [...decodeMessages(REPLY)].map(({ payload }) => decodeAddress(payload));
   assert.deepEqual(decoded, [
-    { index: 1048577, address: "192.0.2.7", length: 24, tentative: false, duplicate: false },
-    { index: 1048577, address: "2001:db8::7", length: 64, tentative: false, duplicate: false },
+    { index: 1048577, address: "192.0.2.7", length: 24, ...SETTLED },
+    { index: 1048577, address: "2001:db8::7", length: 64, ...SETTLED },
   ]);
 });
 
@@ -142,13 +146,24 @@ Deno.test("decodeAddress() tells the state of duplicate detection", () => {
   const states = [["80", false, false], ["c0", true, false], ["c8", true, true]] as const;
   for (const [flags, tentative, duplicate] of states) {
     assert.deepEqual(decodeAddress(payload(flags)), {
-      index: 2,
-      address: "fe80::1",
-      length: 64,
-      tentative,
-      duplicate,
+      ...{ index: 2, address: "fe80::1", length: 64, ...SETTLED },
+      ...{ tentative, duplicate },
     });
   }
+});
+
+Deno.test("decodeAddress() tells how long an IPv6 address is good for", () => {
+  // Bits 0x01, 0x20 and 0x80 of IFA_FLAGS; in IPv4 the first says that another came before.
+  const flagsOf = (family: string, flags: string) => {
+    const { temporary, deprecated, permanent } = decodeAddress(hex(`
+      ${family} 40 ${flags} 00  02 00 00 00
+      08 00 08 00  ${flags} 00 00 00
+    `));
+    return { temporary, deprecated, permanent };
+  };
+  assert.deepEqual(flagsOf("0a", "01"), { temporary: true, deprecated: false, permanent: false });
+  assert.deepEqual(flagsOf("0a", "a0"), { temporary: false, deprecated: true, permanent: true });
+  assert.deepEqual(flagsOf("02", "81"), { temporary: false, deprecated: false, permanent: true });
 });
 
 Deno.test("decodeAddress() gives the near end of a point-to-point link", () => {

@@ -6,11 +6,11 @@ import {
   decodeForwarding,
   deleteForwarding,
   dumpForwarding,
-  UNKNOWN_MAC,
 } from "./forwarding.ts";
+import { UNKNOWN_MAC } from "../base/mac.ts";
 import { decodeMessages, encodeMessages } from "./wire/message.ts";
 
-const APPEND = appendForwarding(2, UNKNOWN_MAC, "2001:db8::a");
+const APPEND = appendForwarding(2, { mac: UNKNOWN_MAC, dst: "2001:db8::a" });
 
 const APPEND_BYTES = hex(`
   3c 00 00 00  1c 00  05 0c  01 00 00 00  00 00 00 00           # nlmsghdr: length 60; RTM_NEWNEIGH; REQUEST|ACK|CREATE|APPEND; sequence; port
@@ -77,7 +77,7 @@ Deno.test("appendForwarding() keeps its bytes and says what `bridge fdb append` 
 });
 
 Deno.test("deleteForwarding() keeps its bytes and says what `bridge fdb del` says", () => {
-  const request = deleteForwarding(2, UNKNOWN_MAC, "2001:db8::a");
+  const request = deleteForwarding(2, { mac: UNKNOWN_MAC, dst: "2001:db8::a" });
   assert.deepEqual(encodeMessages([request], 1), DELETE_BYTES);
   assert.deepEqual(difference(request, IPROUTE2_DELETE, NEIGHBOUR), NO_DIFFERENCE);
 });
@@ -89,7 +89,7 @@ Deno.test("dumpForwarding() keeps its bytes", () => {
 Deno.test("decodeForwarding() reads a table as the kernel reports it", () => {
   const decoded = [...decodeMessages(REPLY)].map(({ payload }) => decodeForwarding(payload));
   assert.deepEqual(decoded, [
-    { index: 2, mac: UNKNOWN_MAC, dst: "ff02::14", permanent: true, self: true },
+    { index: 2, mac: UNKNOWN_MAC, dst: "ff02::14", via: 7, permanent: true, self: true },
     { index: 2, mac: UNKNOWN_MAC, dst: "2001:db8::a", permanent: true, self: true },
     { index: 3, mac: "33:33:00:00:00:01", permanent: true, self: true },
     { index: 4, mac: "33:33:00:00:00:01", permanent: true, self: true },

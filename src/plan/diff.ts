@@ -49,7 +49,7 @@ export function diff(wanted: WantedLan, observed: ObservedLan): NetOp[] {
   if (usable) keepBridge(wanted, bridge, steps);
   else createBridge(wanted, links, steps);
   // A new bridge has no ports yet, whatever the links said of the old one.
-  diffVxlan(wanted, links, usable, steps);
+  diffVxlan(wanted, { ...observed, links }, usable, steps);
   for (const attachment of wanted.attachments) {
     diffAttachment(wanted, attachment, { ...observed, links }, usable, steps);
   }

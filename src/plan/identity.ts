@@ -9,6 +9,8 @@ const TAP_INDEX_COUNT = 2 ** 31 - 1 - FIRST_TAP_INDEX;
 
 /** Index of the bridge in its own namespace: fixed, so that ports can name it before it is made. */
 export const BRIDGE_INDEX = FIRST_TAP_INDEX;
+/** Of a VXLAN with peers, so that they can be named before it is made. */
+export const VXLAN_INDEX = BRIDGE_INDEX + 1;
 
 /**
  * Interface index N of a spoke's macvtap on a node, hence its `/dev/tapN`.

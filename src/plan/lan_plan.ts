@@ -6,6 +6,7 @@ import { INNER_VLAN_TAG, VXLAN6_OVERHEAD } from "../api/names.ts";
 import { bridgeMac, vxlanMac } from "./identity.ts";
 import { formatMark, markId } from "./mark.ts";
 import { IPV6_MIN_MTU, underlayConditions } from "./underlay_conditions.ts";
+import { ownVtep, type Peers, sortPeers } from "./vtep.ts";
 import type { Underlay, WantedAttachment, WantedLan, WantedVxlan } from "./wanted.ts";
 
 export interface NodeFacts {
@@ -31,12 +32,16 @@ export function underlayName(spec: LanSpec, node: string): string | undefined {
     : spec.defaultVxlanDev;
 }
 
-/** What `node` should have of `lan`. `underlay` is what the kernel says of `underlayName`'s device. */
+/**
+ * What `node` should have of `lan`. `underlay` is what the kernel says of `underlayName`'s device,
+ * `peers` are the other nodes of a LAN with a unicast underlay.
+ */
 export function lanPlan(
   lan: Lan,
   node: NodeFacts,
   underlay: Underlay | undefined,
   attachments: readonly WantedAttachment[] = [],
+  peers: Peers = "unnamed",
 ): WantedLan {
   const { spec, metadata: { uid } } = lan;
   const name = lanName(lan);
@@ -44,7 +49,7 @@ export function lanPlan(
   const mtu = spec.mtu ?? defaultMtu(underlay);
   const vxlan = underlay === undefined || !runsIpv6(underlay)
     ? undefined
-    : vxlanPlan(lan, node, underlay, mtu);
+    : vxlanPlan(lan, node, underlay, mtu, peers);
   return {
     lan: name,
     uid,
@@ -53,7 +58,10 @@ export function lanPlan(
     bridge: { name: spec.bridge, address: bridgeMac(uid) },
     ...(vxlan === undefined ? {} : { vxlan }),
     attachments,
-    conditions: underlayConditions({ lan: name, spec, node: node.name, device, mtu }, underlay),
+    conditions: underlayConditions(
+      { lan: name, spec, node: node.name, device, mtu, peers },
+      underlay,
+    ),
   };
 }
 
@@ -67,20 +75,47 @@ function defaultMtu(underlay: Underlay | undefined): number {
   return (underlay?.mtu ?? 1500) - VXLAN6_OVERHEAD - INNER_VLAN_TAG;
 }
 
-function vxlanPlan(lan: Lan, node: NodeFacts, underlay: Underlay, mtu: number): WantedVxlan {
+/** Undefined where the LAN needs a source address and the underlay has none. */
+function vxlanPlan(
+  lan: Lan,
+  node: NodeFacts,
+  underlay: Underlay,
+  mtu: number,
+  peers: Peers,
+): WantedVxlan | undefined {
   const { spec, metadata: { uid } } = lan;
+  const ways = spec.underlay === "unicast" ? unicastWays(underlay, peers) : multicastWays(spec);
+  if (ways === undefined) return undefined;
   return {
     name: spec.vxlan,
     vni: spec.vni,
-    // As the kernel will report it, whatever way it was written.
-    group: formatIp(parseIp(spec.vxlanGrp)),
+    ...ways,
     port: spec.vxlanPort,
-    hopLimit: multicastScope(spec.vxlanGrp) <= LINK_LOCAL_SCOPE
-      ? LINK_LOCAL_HOP_LIMIT
-      : ROUTED_HOP_LIMIT,
     underlay: { name: underlay.name, index: underlay.index },
     // The kernel refuses more than the underlay carries.
     mtu: Math.min(mtu, underlay.mtu - VXLAN6_OVERHEAD),
     address: vxlanMac(uid, node.name),
+  };
+}
+
+type Ways = Pick<WantedVxlan, "group" | "local" | "peers" | "hopLimit">;
+
+function multicastWays({ vxlanGrp }: LanSpec): Ways {
+  return {
+    // As the kernel will report it, whatever way it was written.
+    group: formatIp(parseIp(vxlanGrp)),
+    hopLimit: multicastScope(vxlanGrp) <= LINK_LOCAL_SCOPE
+      ? LINK_LOCAL_HOP_LIMIT
+      : ROUTED_HOP_LIMIT,
+  };
+}
+
+function unicastWays(underlay: Underlay, peers: Peers): Ways | undefined {
+  const local = ownVtep(underlay);
+  if (local === undefined) return undefined;
+  return {
+    local,
+    ...(typeof peers === "string" ? {} : { peers: sortPeers(peers, underlay.addresses).reachable }),
+    hopLimit: ROUTED_HOP_LIMIT,
   };
 }

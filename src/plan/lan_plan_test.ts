@@ -135,7 +135,7 @@ Deno.test("lanPlan() says what is wrong with the way to the other nodes", () => 
     ["NoIpv6Source", {}, { ipv6: "duplicate" }, /"eth1".*another host uses too/],
     ["Ipv6Off blocks", {}, { ipv6: "off" }, /"eth1".*IPv6 switched off.*eth1\/disable_ipv6=0/],
     ["LanMtuSmall", {}, { mtu: 1353 }, /carries 1279.*"eth1".*MTU 1353.*raise.*to 1354/],
-    ["UnicastUnavailable blocks", { underlay: "unicast" }, {}, /unicast.*use "multicast"/],
+    ["PeersUnnamed blocks", { underlay: "unicast" }, {}, /unicast.*--peers/],
   ];
   for (const [reason, spec, underlay, message] of table) {
     const wanted = plan(spec, goodUnderlay(underlay));

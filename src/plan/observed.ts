@@ -1,5 +1,6 @@
 /** What is on a node for one LAN, as read from the kernel. */
 
+import type { ForwardingEntry } from "../netlink/forwarding.ts";
 import type { LinkInfo } from "../netlink/link_info.ts";
 import type { Mark } from "./mark.ts";
 
@@ -11,6 +12,9 @@ export interface ObservedLan {
   readonly hostLinks: ReadonlyMap<string, LinkInfo>;
   /** Links of the workloads asked about: path of the namespace, then name. */
   readonly targets: ReadonlyMap<string, ReadonlyMap<string, LinkInfo>>;
+  /** What bridge ports take in; absent where there is no table of ours. */
+  /** Tables of the VXLANs among `links` that have no group. */
+  readonly forwarding: readonly ForwardingEntry[];
 }
 
 export type ObservedNetns =

@@ -1,5 +1,6 @@
 /** Everything that is ever done to the kernel, as plain data. */
 
+import type { PeerEntry } from "../netlink/forwarding.ts";
 import type { TapOwner } from "./wanted.ts";
 
 /** Where a link lives: the host's namespace, or the one at an absolute path. */
@@ -27,6 +28,7 @@ export type NetOp =
   | CreateBridge
   | SetBridge
   | CreateVxlan
+  | ChangePeers
   | CreateVeth
   | CreateMacvtap
   | ChangeLink
@@ -63,14 +65,32 @@ export interface CreateVxlan {
   readonly op: "create-vxlan";
   readonly at: Place;
   readonly name: string;
+  readonly index?: number;
   readonly vni: number;
-  readonly group: string;
+  /** Absent for one with peers; that has a source. */
+  readonly group?: string;
+  readonly local?: string;
   readonly port: number;
   readonly hopLimit: number;
   /** In the host namespace. */
   readonly underlay: { readonly name: string; readonly index: number };
   readonly mtu: number;
   readonly address: string;
+}
+
+/** Changes to which nodes a VXLAN without a group sends what it knows no place of. */
+export interface ChangePeers {
+  readonly op: "change-peers";
+  readonly at: Place;
+  readonly name: string;
+  /** Of the VXLAN. */
+  readonly index: number;
+  /** Addresses of nodes. */
+  readonly add: readonly string[];
+  /** Device that leads to `add`, in the host namespace: link-local addresses need it. */
+  readonly via?: { readonly name: string; readonly index: number };
+  /** With what was learned of nodes that are peers no more. */
+  readonly remove: readonly PeerEntry[];
 }
 
 export interface CreateVeth {

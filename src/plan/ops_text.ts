@@ -1,8 +1,10 @@
 /** Operations as the `ip` commands that a person would type for the same effect. */
 
+import { UNKNOWN_MAC } from "../base/mac.ts";
 import {
   AGEING_SECONDS,
   BRIDGE_BIRTH_MTU,
+  type CreateVxlan,
   GROUP_FORWARD_MASK,
   HOST,
   type NetOp,
@@ -34,10 +36,25 @@ export function opText(op: NetOp): string[] {
       return [at(op.at, `ip link set dev ${quote(op.name)} type bridge ${BRIDGE}`)];
     case "create-vxlan":
       return [
-        `ip link add name ${quote(op.name)} address ${op.address} mtu ${op.mtu}${netns(op.at)}` +
-        ` type vxlan id ${op.vni} group ${op.group} dev ${quote(op.underlay.name)}` +
+        `ip link add name ${quote(op.name)}${vxlanIndex(op)} address ${op.address}` +
+        ` mtu ${op.mtu}${netns(op.at)} type vxlan id ${op.vni}` +
+        (op.group === undefined ? "" : ` group ${op.group}`) +
+        (op.local === undefined ? "" : ` local ${op.local}`) +
+        ` dev ${quote(op.underlay.name)}` +
         ` dstport ${op.port} ttl ${op.hopLimit} ageing ${AGEING_SECONDS}`,
       ];
+    case "change-peers": {
+      const via = op.via === undefined ? "" : ` via if${indexOf(op.via.name)}`;
+      return [
+        ...op.add.map((dst) =>
+          `bridge fdb append ${UNKNOWN_MAC} dev ${quote(op.name)} dst ${dst}${via} self permanent`
+        ),
+        ...op.remove.map(({ mac, dst, via }) =>
+          `bridge fdb del ${mac} dev ${quote(op.name)} dst ${dst}` +
+          `${via === undefined ? "" : ` via if${via}`} self`
+        ),
+      ].map((command) => at(op.at, command));
+    }
     case "create-veth":
       return [
         `ip link add name ${quote(op.name)}${op.index === undefined ? "" : ` index ${op.index}`}` +
@@ -94,6 +111,16 @@ export function opText(op: NetOp): string[] {
 
 const QUEUES = `numtxqueues ${VETH_QUEUES} numrxqueues ${VETH_QUEUES}`;
 const BRIDGE = `stp_state 0 mcast_snooping 0 ageing_time ${AGEING_SECONDS * 100}`;
+
+function vxlanIndex({ index, underlay }: CreateVxlan): string {
+  if (index === undefined) return "";
+  return ` index ${index === underlay.index ? indexOf(underlay.name) : index}`;
+}
+
+/** Of a device in the host's namespace, wherever the command is carried out. */
+function indexOf(name: string): string {
+  return `$(cat ${quote(`/sys/class/net/${name}/ifindex`)})`;
+}
 
 /** Keys with slashes take dots in a link's name for what they are. */
 function sysctl(family: "ipv4" | "ipv6", link: string, key: string): string {

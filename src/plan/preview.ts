@@ -15,6 +15,7 @@ const NOTHING: ObservedLan = {
   links: new Map(),
   hostLinks: new Map(),
   targets: new Map(),
+  forwarding: [],
 };
 
 /** The LAN with its attachments, on a node that has nothing of it. */

@@ -2,6 +2,8 @@
 
 import type { LanSpec } from "../api/lan.ts";
 import { INNER_VLAN_TAG, VXLAN6_OVERHEAD } from "../api/names.ts";
+import { isIpv6LinkLocal } from "../base/ip.ts";
+import { ownVtep, type Peers, sortPeers } from "./vtep.ts";
 import type { PlanCondition, Underlay } from "./wanted.ts";
 
 /** Smallest MTU with which Linux runs IPv6 at all (RFC 8200, section 5). Bytes. */
@@ -17,22 +19,25 @@ export interface UnderlayUse {
   readonly device: string | undefined;
   /** MTU of the LAN on the node. */
   readonly mtu: number;
+  /** Addresses of the other nodes, for a unicast underlay. */
+  readonly peers: Peers;
 }
 
 /** What is wrong with the way to the other nodes, in words a person can act on. */
 export function underlayConditions(
-  { lan, spec, node, device, mtu }: UnderlayUse,
+  { lan, spec, node, device, mtu, peers }: UnderlayUse,
   underlay: Underlay | undefined,
 ): PlanCondition[] {
   const who = `LAN "${lan}"`;
   const condition = (reason: string, blocking: boolean, message: string) => [
     { reason, blocking, message },
   ];
-  if (spec.underlay === "unicast") {
+  const isUnicast = spec.underlay === "unicast";
+  if (isUnicast && peers === "unnamed") {
     return condition(
-      "UnicastUnavailable",
+      "PeersUnnamed",
       true,
-      `${who} asks for a unicast underlay, which this version cannot carry; use "multicast"`,
+      `${who} has a unicast underlay, and nobody tells this agent the other nodes; start it with --peers and a file of their IPv6 addresses`,
     );
   }
   if (device === undefined) {
@@ -81,7 +86,14 @@ export function underlayConditions(
       }; other nodes cannot be reached until it is up`,
     );
   }
-  if (underlay.ipv6 !== "usable") {
+  if (isUnicast && ownVtep(underlay) === undefined) {
+    return condition(
+      "NoIpv6Source",
+      false,
+      `Underlay device "${device}" of ${who} has no usable IPv6 address on node "${node}", by which other nodes could send to it; give it one`,
+    );
+  }
+  if (!isUnicast && underlay.ipv6 !== "usable") {
     const found = {
       none: "has no link-local IPv6 address",
       tentative: "has a link-local IPv6 address that is still being checked for duplicates",
@@ -91,6 +103,21 @@ export function underlayConditions(
       "NoIpv6Source",
       false,
       `Underlay device "${device}" of ${who} ${found}; frames to other nodes are lost until it has a usable one`,
+    );
+  }
+  const lost = isUnicast && typeof peers !== "string"
+    ? sortPeers(peers, underlay.addresses).outOfReach
+    : [];
+  if (lost.length > 0) {
+    const own = ownVtep(underlay)!;
+    const names = lost.slice(0, 3).join(", ") +
+      (lost.length > 3 ? ` and ${lost.length - 3} more` : "");
+    return condition(
+      "PeersOutOfReach",
+      false,
+      `${who} cannot send from ${own} on underlay device "${device}" to ${names}: a link-local address reaches link-local ones only; give ${
+        isIpv6LinkLocal(own) ? `"${device}" of node "${node}"` : "those nodes"
+      } a global or unique local IPv6 address`,
     );
   }
   if (mtu < IPV6_MIN_MTU) {

@@ -25,7 +25,12 @@ export interface PlanCondition extends Condition {
 export interface WantedVxlan {
   readonly name: string;
   readonly vni: number;
-  readonly group: string;
+  /** Multicast group; absent where each peer gets frames of its own. */
+  readonly group?: string;
+  /** Source of what is sent, by which peers know this node; only without a group. */
+  readonly local?: string;
+  /** Addresses of the other nodes, sorted; absent with a group, and until somebody has told them. */
+  readonly peers?: readonly string[];
   readonly port: number;
   readonly hopLimit: number;
   readonly underlay: { readonly name: string; readonly index: number };
@@ -86,4 +91,6 @@ export interface Underlay {
   readonly running: boolean;
   /** Link-local IPv6 address, the source of what the VXLAN sends; "off" when IPv6 itself is. */
   readonly ipv6: "usable" | "tentative" | "duplicate" | "none" | "off";
+  /** Usable IPv6 addresses, the one to be known by first. */
+  readonly addresses: readonly string[];
 }

@@ -67,7 +67,10 @@ kernelTest("setAddress() sets addresses that can be used at once, any number of 
   }
   const found = pod.client.dump(dumpAddresses(), decodeAddress)
     .filter((entry) => entry.index === index && !entry.address.startsWith("fe80:"));
-  const settled = { index, tentative: false, duplicate: false };
+  const settled = {
+    ...{ index, tentative: false, duplicate: false },
+    ...{ deprecated: false, temporary: false, permanent: true },
+  };
   assert.deepEqual(found, wanted.map((prefix) => ({ ...settled, ...prefix })));
 
   const [entry] = pod.witness("ip", "addr", "show", "dev", "net1", "scope", "global");

@@ -6,8 +6,8 @@ import {
   decodeForwarding,
   deleteForwarding,
   dumpForwarding,
-  UNKNOWN_MAC,
 } from "../../src/netlink/forwarding.ts";
+import { UNKNOWN_MAC } from "../../src/base/mac.ts";
 import type { VxlanAttrs } from "../../src/netlink/link/vxlan.ts";
 import { changeLink, createLink, deleteLink } from "../../src/netlink/link_request.ts";
 import { addUnderlay, MTU } from "../support/scratch_links.ts";
@@ -103,7 +103,9 @@ kernelTest("appendForwarding() gives a VXLAN several peers for unknown addresses
       .filter(({ mac }) => mac === UNKNOWN_MAC)
       .map((entry) => pick(entry, "dst", "state", "flags"));
   const peers = ["2001:db8::a", "2001:db8::b"];
-  lan.client.execute(peers.map((peer) => appendForwarding(link.index, UNKNOWN_MAC, peer)));
+  lan.client.execute(
+    peers.map((peer) => appendForwarding(link.index, { mac: UNKNOWN_MAC, dst: peer })),
+  );
   const common = { index: link.index, mac: UNKNOWN_MAC, permanent: true, self: true };
   assert.deepEqual(entries(), peers.map((dst) => ({ ...common, dst })));
   assert.deepEqual(
@@ -113,7 +115,7 @@ kernelTest("appendForwarding() gives a VXLAN several peers for unknown addresses
 
   // A second time is no error, and takes no other peer.
   for (let round = 0; round < 2; round++) {
-    lan.client.execute([deleteForwarding(link.index, UNKNOWN_MAC, peers[0]!)]);
+    lan.client.execute([deleteForwarding(link.index, { mac: UNKNOWN_MAC, dst: peers[0]! })]);
     assert.deepEqual(entries().map(({ dst }) => dst), [peers[1]]);
     assert.deepEqual(witness().map(({ dst }) => dst), [peers[1]]);
   }
@@ -122,7 +124,8 @@ kernelTest("appendForwarding() gives a VXLAN several peers for unknown addresses
   const { group: _group, ...ipv4 } = { ...attrs, vni: 224 };
   host.client.execute([createLink({ name: "vx224", netnsFd: lan.netns.number, attrs: ipv4 })]);
   const { index } = readLink(lan, { name: "vx224" });
-  lan.client.execute([appendForwarding(index, UNKNOWN_MAC, "192.0.2.9")]);
-  const foreign = () => lan.client.execute([appendForwarding(index, UNKNOWN_MAC, peers[0]!)]);
+  lan.client.execute([appendForwarding(index, { mac: UNKNOWN_MAC, dst: "192.0.2.9" })]);
+  const foreign = () =>
+    lan.client.execute([appendForwarding(index, { mac: UNKNOWN_MAC, dst: peers[0]! })]);
   assert.equal(refusal(foreign).errnoName, "EAFNOSUPPORT");
 });

@@ -14,6 +14,7 @@ export const NOTHING: ObservedLan = {
   links: new Map(),
   hostLinks: new Map(),
   targets: new Map(),
+  forwarding: [],
 };
 
 export const POD1 = "/run/netns/pod1-ns";

@@ -1,11 +1,13 @@
 /** The kernel in memory, for tests that need no privileges. Obeys `kernel_contract.ts`. */
 
 import type { IpConfig, RouteConfig } from "../../src/api/agent_protocol.ts";
-import { ENODEV } from "../../src/base/errno.ts";
+import { EADDRNOTAVAIL, ENODEV } from "../../src/base/errno.ts";
 import { K8slanError } from "../../src/base/errors.ts";
 import { formatIp, parseIp } from "../../src/base/ip.ts";
+import { UNKNOWN_MAC } from "../../src/base/mac.ts";
 import type { Kernel, Scope } from "../../src/kernel/kernel.ts";
 import { NetlinkError } from "../../src/netlink/errors.ts";
+import type { ForwardingEntry, PeerEntry } from "../../src/netlink/forwarding.ts";
 import type { LinkInfo } from "../../src/netlink/link_info.ts";
 import { MACVLAN_MODE_PASSTHRU } from "../../src/netlink/wire/constants.ts";
 import { BRIDGE_INDEX } from "../../src/plan/identity.ts";
@@ -14,6 +16,7 @@ import type { ObservedLan } from "../../src/plan/observed.ts";
 import {
   AGEING_SECONDS,
   type ChangeLink,
+  type ChangePeers,
   type CreateVxlan,
   GROUP_FORWARD_MASK,
   HOST,
@@ -73,6 +76,7 @@ export class FakeKernel implements Kernel {
     return {
       netns,
       links: netns.state === "ours" && file instanceof FakeNetns ? infos(file) : new Map(),
+      forwarding: netns.state === "ours" && file instanceof FakeNetns ? tables(file) : [],
       hostLinks: new Map(
         [...infos(host)].filter(([name]) => hostLinks.includes(name)),
       ),
@@ -91,8 +95,9 @@ export class FakeKernel implements Kernel {
   underlay(name: string): Underlay | undefined {
     const link = this.machine.host.links.get(name);
     if (link === undefined) return undefined;
-    const { index, mtu, up, linkLocal } = link;
-    return { name, index, mtu, up, running: up, ipv6: up ? linkLocal : "none" };
+    const { index, mtu, up, linkLocal, vteps } = link;
+    const addresses = up ? vteps : [];
+    return { name, index, mtu, up, running: up, ipv6: up ? linkLocal : "none", addresses };
   }
 
   async apply(ops: readonly NetOp[]): Promise<void> {
@@ -139,6 +144,8 @@ export class FakeKernel implements Kernel {
         return;
       case "create-vxlan":
         return this.#createVxlan(op);
+      case "change-peers":
+        return this.#changePeers(op);
       case "create-veth": {
         const attrs = { kind: "veth" } as const;
         const near = new FakeLink(this.#netns(op.at), { ...op, attrs });
@@ -190,7 +197,7 @@ export class FakeKernel implements Kernel {
   }
 
   #createVxlan(op: CreateVxlan): void {
-    const { vni, group, port, hopLimit, underlay } = op;
+    const { vni, group, local, port, hopLimit, underlay } = op;
     const lower = [...this.machine.host.links.values()].find(({ index }) => {
       return index === underlay.index;
     });
@@ -200,12 +207,29 @@ export class FakeKernel implements Kernel {
       attrs: {
         kind: "vxlan",
         ...{ vni, port, hopLimit, underlayIndex: underlay.index },
-        group: formatIp(parseIp(group)),
+        ...(group === undefined ? {} : { group: formatIp(parseIp(group)) }),
+        ...(local === undefined ? {} : { local }),
         ...{ learning: true, ageingSeconds: AGEING_SECONDS },
       },
     });
     link.lower = lower;
     this.machine.addVxlan(summary(op), link);
+  }
+
+  #changePeers(op: ChangePeers): void {
+    const link = this.#find(op);
+    const via = op.via === undefined ? {} : { via: op.via.index };
+    const add = op.add.map((dst): PeerEntry => ({ mac: UNKNOWN_MAC, dst, ...via }));
+    for (const { via } of [...add, ...op.remove]) {
+      // Looked for in the VXLAN's namespace, wherever the device is.
+      if (via !== undefined && !link.netns.hasIndex(via)) {
+        throw new NetlinkError(summary(op), EADDRNOTAVAIL, undefined);
+      }
+    }
+    const gone = new Set(op.remove.map(entryKey));
+    const kept = link.forwarding.filter((entry) => !gone.has(entryKey(entry)));
+    const present = new Set(kept.map(entryKey));
+    link.forwarding = [...kept, ...add.filter((entry) => !present.has(entryKey(entry)))];
   }
 
   #changeLink(op: ChangeLink): void {
@@ -313,6 +337,18 @@ export class FakeKernel implements Kernel {
   }
 }
 
+function tables(netns: FakeNetns): ForwardingEntry[] {
+  return [...netns.links.values()].flatMap(({ index, attrs, forwarding }) =>
+    attrs.kind !== "vxlan" || attrs.group !== undefined ? [] : forwarding.map((entry) => ({
+      ...{ index, ...entry, permanent: entry.mac === UNKNOWN_MAC, self: true },
+    }))
+  );
+}
+
+function entryKey({ mac, dst, via }: PeerEntry): string {
+  return `${mac} ${dst} ${via}`;
+}
+
 function infos(netns: FakeNetns): Map<string, LinkInfo> {
   return new Map([...netns.links].map(([name, link]) => [name, link.info()]));
 }
@@ -332,6 +368,7 @@ function socketOf(op: NetOp): Place | undefined {
     case "set-bridge":
     case "change-link":
     case "join-bridge":
+    case "change-peers":
       return op.at;
     default:
       return undefined;

@@ -7,6 +7,7 @@
 import { EADDRINUSE, EEXIST, EINVAL, ENODEV } from "../../src/base/errno.ts";
 import { VXLAN6_OVERHEAD } from "../../src/api/names.ts";
 import { NetlinkError } from "../../src/netlink/errors.ts";
+import type { PeerEntry } from "../../src/netlink/forwarding.ts";
 import type { InfoAttrs, LinkInfo } from "../../src/netlink/link_info.ts";
 import type { RouteConfig } from "../../src/api/agent_protocol.ts";
 import type { TapOwner, Underlay } from "../../src/plan/wanted.ts";
@@ -44,6 +45,10 @@ export class FakeLink {
   fixedMtu = false;
   /** State of the link-local address, for underlays. */
   linkLocal: Underlay["ipv6"] = "usable";
+  /** Usable addresses of an underlay, the one to be known by first. */
+  vteps: readonly string[] = ["fe80::1"];
+  /** What is in a VXLAN's table. */
+  forwarding: readonly PeerEntry[] = [];
   addresses: readonly string[] = [];
   routes: readonly RouteConfig[] = [];
   tapOwner?: TapOwner;

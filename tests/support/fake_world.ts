@@ -1,5 +1,7 @@
 /** The fake kernel, and a person who meddles with it. */
 
+import { parsePrefix } from "../../src/base/ip.ts";
+import type { PeerEntry } from "../../src/netlink/forwarding.ts";
 import { AGEING_SECONDS, HOST, type Place } from "../../src/plan/ops.ts";
 import { FakeKernel } from "./fake_kernel.ts";
 import { FakeLink, FakeNetns } from "./fake_machine.ts";
@@ -61,6 +63,19 @@ export class FakeWorld implements KernelWorld {
     if (change.leave) machine.leave(link);
     if (change.up !== undefined) machine.setUp(`change "${name}"`, link, change.up);
     if (change.name !== undefined) machine.rename(link, change.name);
+  }
+
+  addAddress(device: string, prefix: string): void {
+    const link = this.kernel.link(HOST, device);
+    link.vteps = [parsePrefix(prefix).address, ...link.vteps];
+  }
+
+  changeForwarding(place: Place, name: string, verb: "append" | "del", entry: PeerEntry): void {
+    const link = this.kernel.link(place, name);
+    const others = link.forwarding.filter(({ mac, dst, via }) =>
+      mac !== entry.mac || dst !== entry.dst || via !== entry.via
+    );
+    link.forwarding = verb === "append" ? [...others, entry] : others;
   }
 
   deleteLink(place: Place, name: string): void {

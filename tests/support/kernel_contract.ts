@@ -5,8 +5,10 @@
 
 import { BUILDING } from "./contract/building.ts";
 import { CLASHING } from "./contract/clashing.ts";
+import { FILTERING } from "./contract/filtering.ts";
 import { MENDING } from "./contract/mending.ts";
 import { NAMESPACES } from "./contract/namespaces.ts";
+import { PEERS } from "./contract/peers.ts";
 import { REMOVING } from "./contract/removing.ts";
 import { UNDERLAYS } from "./contract/underlays.ts";
 import type { Behaviour } from "./contract/world.ts";
@@ -15,6 +17,8 @@ export const KERNEL_CONTRACT: readonly Behaviour[] = [
   ...BUILDING,
   ...MENDING,
   ...UNDERLAYS,
+  ...PEERS,
+  ...FILTERING,
   ...REMOVING,
   ...CLASHING,
   ...NAMESPACES,

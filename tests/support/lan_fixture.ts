@@ -40,7 +40,11 @@ export function seedLan(spec: Partial<LanSpec> = {}, uid = SEED_UID): Lan {
 
 /** An underlay device with which nothing is wrong. */
 export function goodUnderlay(change: Partial<Underlay> = {}): Underlay {
-  return { name: "eth1", index: 7, mtu: 1500, up: true, running: true, ipv6: "usable", ...change };
+  return {
+    ...{ name: "eth1", index: 7, mtu: 1500, up: true, running: true, ipv6: "usable" },
+    addresses: ["fe80::1"],
+    ...change,
+  };
 }
 
 export interface AttachOptions {

@@ -4,7 +4,8 @@
  */
 
 import { LinuxKernel } from "../../src/kernel/linux.ts";
-import { HOST, type Place } from "../../src/plan/ops.ts";
+import type { PeerEntry } from "../../src/netlink/forwarding.ts";
+import { FILTER_TABLE, filterChain, HOST, type Place } from "../../src/plan/ops.ts";
 import type { KernelWorld, LinkDrift } from "./contract/world.ts";
 
 export class LinuxWorld implements KernelWorld, AsyncDisposable {
@@ -59,8 +60,29 @@ export class LinuxWorld implements KernelWorld, AsyncDisposable {
     if (change.name !== undefined) set("name", change.name);
   }
 
+  addAddress(device: string, prefix: string): void {
+    run(HOST, "ip", "addr", "add", prefix, "dev", device, "nodad");
+  }
+
+  changeForwarding(place: Place, name: string, verb: "append" | "del", entry: PeerEntry): void {
+    const via = entry.via === undefined ? [] : ["via", `if${entry.via}`];
+    run(
+      ...[place, "bridge", "fdb", verb, entry.mac, "dev", name, "dst", entry.dst] as const,
+      ...via,
+      ...["self", "permanent"],
+    );
+  }
+
   deleteLink(place: Place, name: string): void {
     run(place, "ip", "link", "del", "dev", name);
+  }
+
+  deleteFilters(place: Place): void {
+    run(place, "nft", "delete", "table", "netdev", FILTER_TABLE);
+  }
+
+  emptyFilter(place: Place, port: string): void {
+    run(place, "nft", "flush", "chain", "netdev", FILTER_TABLE, filterChain(port));
   }
 
   addressesOf(place: Place, name: string): string[] {

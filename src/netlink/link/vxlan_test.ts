@@ -182,5 +182,6 @@ Deno.test("decodeVxlan() tells a device that takes every VNI of its port", () =>
     learning: false,
     ageingSeconds: 300,
     external: true,
+    alone: true,
   });
 });

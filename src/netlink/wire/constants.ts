@@ -89,7 +89,14 @@ export const IFLA_VXLAN_LEARNING = 7;
 export const IFLA_VXLAN_AGEING = 8;
 export const IFLA_VXLAN_PORT = 15;
 export const IFLA_VXLAN_GROUP6 = 16;
+export const IFLA_VXLAN_LOCAL6 = 17;
+export const IFLA_VXLAN_UDP_ZERO_CSUM6_RX = 20;
+export const IFLA_VXLAN_REMCSUM_RX = 22;
+export const IFLA_VXLAN_GBP = 23;
+export const IFLA_VXLAN_REMCSUM_NOPARTIAL = 24;
 export const IFLA_VXLAN_COLLECT_METADATA = 25;
+export const IFLA_VXLAN_GPE = 27;
+export const IFLA_VXLAN_VNIFILTER = 30;
 
 export const VETH_INFO_PEER = 1;
 
@@ -101,9 +108,12 @@ export const IFA_ADDRESS = 1;
 export const IFA_LOCAL = 2;
 export const IFA_MULTICAST = 7;
 export const IFA_FLAGS = 8;
+export const IFA_F_TEMPORARY = 0x01;
 export const IFA_F_NODAD = 0x02;
 export const IFA_F_DADFAILED = 0x08;
+export const IFA_F_DEPRECATED = 0x20;
 export const IFA_F_TENTATIVE = 0x40;
+export const IFA_F_PERMANENT = 0x80;
 
 export const RTA_DST = 1;
 export const RTA_OIF = 4;

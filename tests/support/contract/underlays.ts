@@ -23,10 +23,12 @@ export const UNDERLAYS: readonly Behaviour[] = [
       const eth1 = world.kernel.underlay("eth1");
       assert.deepEqual(eth1, {
         ...{ name: "eth1", index: eth1?.index, mtu: 1500, up: true, running: true, ipv6: "usable" },
+        addresses: eth1?.addresses,
       });
+      assert.match(eth1?.addresses.join() ?? "", /^fe80::[0-9a-f:]+$/);
       world.changeLink(HOST, "eth1", { up: false });
       assert.deepEqual(world.kernel.underlay("eth1"), {
-        ...{ ...eth1, up: false, running: false, ipv6: "none" },
+        ...{ ...eth1, up: false, running: false, ipv6: "none", addresses: [] },
       });
       assert.equal(world.kernel.underlay("eth9"), undefined);
     },

@@ -6,10 +6,12 @@ import { NetlinkError } from "../../../src/netlink/errors.ts";
 import { type AttachOptions, macvtapOn, scopeOf, seedLan, vethOn } from "../lan_fixture.ts";
 import type { LanSpec } from "../../../src/api/lan.ts";
 import type { Kernel } from "../../../src/kernel/kernel.ts";
+import type { PeerEntry } from "../../../src/netlink/forwarding.ts";
 import type { LinkInfo } from "../../../src/netlink/link_info.ts";
 import { diff } from "../../../src/plan/diff.ts";
 import { lanPlan, underlayName } from "../../../src/plan/lan_plan.ts";
 import { HOST, type NetOp, type Place } from "../../../src/plan/ops.ts";
+import type { Peers } from "../../../src/plan/vtep.ts";
 import type { WantedAttachment, WantedLan } from "../../../src/plan/wanted.ts";
 
 /** A kernel with an underlay "eth1" of MTU 1500, and a person who meddles with it. */
@@ -29,7 +31,14 @@ export interface KernelWorld {
   /** Adds a VXLAN to the host, by VNI or one that takes all of them, and sets it up. */
   addVxlan(name: string, port: number, vni: number | "external"): void;
   changeLink(place: Place, name: string, change: LinkDrift): void;
+  /** Gives a device of the host an address that is usable at once. */
+  addAddress(device: string, prefix: string): void;
+  /** Changes the table of a VXLAN. */
+  changeForwarding(place: Place, name: string, verb: "append" | "del", entry: PeerEntry): void;
   deleteLink(place: Place, name: string): void;
+  /** Deletes the table of filters of a LAN's namespace, or the rules of one port. */
+  deleteFilters(place: Place): void;
+  emptyFilter(place: Place, port: string): void;
   addressesOf(place: Place, name: string): string[];
   /** Everything that is to be seen of the places, as text. */
   snapshot(places: readonly Place[]): string;
@@ -58,12 +67,13 @@ export function wantedLan(
   attachments: readonly WantedAttachment[] = [],
   spec: Partial<LanSpec> = {},
   uid?: string,
+  peers?: Peers,
 ): WantedLan {
   const lan = seedLan({ vxlanDevMap: { [world.node]: "eth1" }, ...spec }, uid);
   const name = underlayName(lan.spec, world.node);
   const underlay = name === undefined ? undefined : world.kernel.underlay(name);
   const facts = { name: world.node, netnsDir: world.netnsDir };
-  return lanPlan(lan, facts, underlay, attachments);
+  return lanPlan(lan, facts, underlay, attachments, peers);
 }
 
 export function missing(world: KernelWorld, wanted: WantedLan): NetOp[] {
