@@ -13,6 +13,8 @@ export interface Dependencies {
   readonly underlay: { readonly name: string; readonly index?: number } | undefined;
   /** Host ends of its spokes. */
   readonly spokes: readonly string[];
+  /** It depends on every VXLAN in the host's namespace: those are not LANs'. */
+  readonly vxlans?: true;
 }
 
 export class DriftWatch {
@@ -21,6 +23,7 @@ export class DriftWatch {
   readonly #tracked = new Map<string, Dependencies>();
   readonly #byNetnsId = new Map<number, string>();
   readonly #byHostName = new Map<string, Set<string>>();
+  readonly #ofVxlans = new Set<string>();
   /** Names by index, as last seen: address events carry the index only, renames the new name. */
   readonly #names = new Map<number, string>();
   /** By index, how a link that several LANs depend on looked last. */
@@ -36,7 +39,8 @@ export class DriftWatch {
   track(lanId: string, dependencies: Dependencies): void {
     this.untrack(lanId);
     this.#tracked.set(lanId, dependencies);
-    const { netnsId, underlay } = dependencies;
+    const { netnsId, underlay, vxlans } = dependencies;
+    if (vxlans) this.#ofVxlans.add(lanId);
     if (netnsId !== undefined) this.#byNetnsId.set(netnsId, lanId);
     if (underlay?.index !== undefined) this.#names.set(underlay.index, underlay.name);
     for (const name of namesOf(dependencies)) {
@@ -50,6 +54,7 @@ export class DriftWatch {
     const dependencies = this.#tracked.get(lanId);
     if (dependencies === undefined) return;
     this.#tracked.delete(lanId);
+    this.#ofVxlans.delete(lanId);
     const { netnsId } = dependencies;
     if (netnsId !== undefined && this.#byNetnsId.get(netnsId) === lanId) {
       this.#byNetnsId.delete(netnsId);
@@ -83,25 +88,32 @@ export class DriftWatch {
         if (lanId !== undefined) suspects.add(lanId);
         continue;
       }
-      for (const name of this.#hostNames(message.type, message.payload)) {
+      const { type, payload } = message;
+      const link = type === RTM_NEWLINK || type === RTM_DELLINK ? decodeLink(payload) : undefined;
+      if (link?.attrs.kind === "vxlan") { for (const lanId of this.#ofVxlans) suspects.add(lanId); }
+      const names = link === undefined
+        ? this.#addressed(type, payload)
+        : this.#linkNames(type === RTM_DELLINK, link);
+      for (const name of names) {
         for (const lanId of this.#byHostName.get(name) ?? []) suspects.add(lanId);
       }
     }
     return suspects;
   }
 
-  /** The present and, after a rename, the former name of the device that an event is about. */
-  #hostNames(type: number, payload: Uint8Array): string[] {
-    if (type === RTM_NEWADDR || type === RTM_DELADDR) {
-      const name = this.#names.get(decodeAddress(payload).index);
-      return name === undefined ? [] : [name];
-    }
-    if (type !== RTM_NEWLINK && type !== RTM_DELLINK) return [];
-    const link = decodeLink(payload);
+  /** The device that an event about an address is about. */
+  #addressed(type: number, payload: Uint8Array): string[] {
+    if (type !== RTM_NEWADDR && type !== RTM_DELADDR) return [];
+    const name = this.#names.get(decodeAddress(payload).index);
+    return name === undefined ? [] : [name];
+  }
+
+  /** The present and, after a rename, the former name of a link. */
+  #linkNames(isGone: boolean, link: LinkInfo): string[] {
     const { index, name } = link;
     const before = this.#names.get(index);
-    if (type === RTM_DELLINK || before !== name) this.#looks.delete(index);
-    if (type === RTM_DELLINK) {
+    if (isGone || before !== name) this.#looks.delete(index);
+    if (isGone) {
       this.#names.delete(index);
     } else if (this.#byHostName.has(name)) {
       this.#names.set(index, name);

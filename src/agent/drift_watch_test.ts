@@ -3,6 +3,10 @@ import { LogRecorder } from "../../tests/support/log_recorder.ts";
 import { AttrWriter } from "../netlink/wire/attrs.ts";
 import {
   IFLA_IFNAME,
+  IFLA_INFO_DATA,
+  IFLA_INFO_KIND,
+  IFLA_LINKINFO,
+  IFLA_VXLAN_ID,
   RTM_DELADDR,
   RTM_DELLINK,
   RTM_NEWADDR,
@@ -29,6 +33,15 @@ function address(type: number, index: number): KernelEvent {
   return { netnsId: undefined, message: { type, flags: 0, sequence: 0, payload } };
 }
 
+function vxlan(type: number, index: number, name: string, netnsId?: number): KernelEvent {
+  const { message } = link(type, index, name, netnsId);
+  const kind = new AttrWriter().nested(IFLA_LINKINFO, (info) => {
+    info.text(IFLA_INFO_KIND, "vxlan").nested(IFLA_INFO_DATA, (data) => data.u32(IFLA_VXLAN_ID, 1));
+  }).finish();
+  const payload = Uint8Array.of(...message.payload, ...kind);
+  return { netnsId, message: { ...message, payload } };
+}
+
 const A: Dependencies = {
   netnsId: 5,
   underlay: { name: "eth1", index: 7 },
@@ -38,9 +51,11 @@ const B: Dependencies = { netnsId: 6, underlay: { name: "eth1", index: 7 }, spok
 /** Its underlay is not there yet. */
 const C: Dependencies = { netnsId: undefined, underlay: { name: "eth9" }, spokes: [] };
 
+const V: Dependencies = { netnsId: undefined, underlay: undefined, spokes: [], vxlans: true };
+
 function watch(): DriftWatch {
   const drift = new DriftWatch(() => {}, new LogRecorder());
-  for (const [lan, dependencies] of Object.entries({ A, B, C })) drift.track(lan, dependencies);
+  for (const [lan, dependencies] of Object.entries({ A, B, C, V })) drift.track(lan, dependencies);
   return drift;
 }
 
@@ -72,6 +87,9 @@ const found: readonly (readonly [string, readonly KernelEvent[], readonly string
     link(RTM_NEWLINK, 2, "br2", 5),
     link(RTM_NEWLINK, 30, "pod1"),
   ], ["A", "B"]],
+  ["a VXLAN in the host's namespace", [vxlan(RTM_NEWLINK, 50, "cilium_vxlan")], ["V"]],
+  ["a VXLAN that goes from there", [vxlan(RTM_DELLINK, 50, "cilium_vxlan")], ["V"]],
+  ["a VXLAN elsewhere", [vxlan(RTM_NEWLINK, 50, "vx2", 4)], []],
   ["a message of another kind", [{
     netnsId: undefined,
     message: { type: RTM_NEWROUTE, flags: 0, sequence: 0, payload: new Uint8Array() },

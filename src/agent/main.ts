@@ -22,6 +22,7 @@ import { Attachments } from "./attachments.ts";
 import { CountedHandler } from "./counted_handler.ts";
 import { DeleteReplay } from "./delete_replay.ts";
 import { DriftWatch } from "./drift_watch.ts";
+import { ForeignVxlans } from "./foreign_vxlans.ts";
 import { LanBuilder } from "./lan_builder.ts";
 import { LanRegistry } from "./lan_registry.ts";
 import type { LanSource, LansReading } from "./lan_source.ts";
@@ -59,6 +60,8 @@ export interface AgentSeams {
   readonly transport?: OpenTransport;
 }
 
+/** How they are named among LANs: none has an id with a space. */
+const FOREIGN_VXLANS = "foreign VXLANs";
 /** Detaches that the plugin left behind are looked for this often. */
 const REPLAY_MS = 60_000;
 
@@ -88,8 +91,19 @@ export async function agentMain(
   const builder = new LanBuilder(kernel, facts, log);
   const mutex = new KeyedMutex();
   const drift = new DriftWatch((id) => {
-    if (!membership.suspect(id)) queue.add(id);
+    if (id === FOREIGN_VXLANS) foreign.lookAgain();
+    else if (!membership.suspect(id)) queue.add(id);
   }, log);
+  const foreign = new ForeignVxlans({
+    ...{ node, kernel, log },
+    changed: () => membership.changed(),
+  });
+  drift.track(FOREIGN_VXLANS, {
+    netnsId: undefined,
+    underlay: undefined,
+    spokes: [],
+    vxlans: true,
+  });
   let lanProblems: readonly Condition[] = [];
   const problems = () => [...lanProblems, ...membership.problems()];
   const parts: AgentParts = {
@@ -109,6 +123,7 @@ export async function agentMain(
   });
   const reconciler = new Reconciler({
     ...{ node, kernel, builder, registry, attachments, records, taps, service, mutex, drift, log },
+    foreign,
     noted: () => membership.changed(),
   });
 
@@ -139,6 +154,7 @@ export async function agentMain(
   const resync = () => {
     tick++;
     for (const lanId of lanIds()) if (isDue(lanId, tick)) queue.add(lanId);
+    foreign.lookAgain();
     membership.lookAgain();
     if (isTidyTick(tick)) trimMemory();
   };

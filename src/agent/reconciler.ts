@@ -15,6 +15,7 @@ import type { AttachmentRecords } from "./attachment_records.ts";
 import type { AttachService } from "./attach_service.ts";
 import type { Attachments } from "./attachments.ts";
 import type { DriftWatch } from "./drift_watch.ts";
+import type { ForeignVxlans } from "./foreign_vxlans.ts";
 import type { LanBuilder } from "./lan_builder.ts";
 import type { LanRegistry } from "./lan_registry.ts";
 import { takeOver } from "./take_over.ts";
@@ -31,6 +32,7 @@ export interface ReconcilerDependencies {
   readonly service: AttachService;
   readonly mutex: KeyedMutex;
   readonly drift: DriftWatch;
+  readonly foreign: Pick<ForeignVxlans, "conditions">;
   /** Called after `conditions()` of a LAN has become something else. */
   readonly noted?: () => void;
   readonly log: Log;
@@ -47,7 +49,14 @@ export class Reconciler {
     this.#deps = deps;
   }
 
+  /** What is wrong with the LAN here, used or not: what was found last, and what VXLANs of others do. */
   conditions(lanId: string): readonly Condition[] {
+    const { registry, foreign } = this.#deps;
+    const lan = registry.accepted(lanId);
+    return [...this.#found(lanId), ...lan === undefined ? [] : foreign.conditions(lan)];
+  }
+
+  #found(lanId: string): readonly Condition[] {
     return this.#conditions.get(lanId) ?? [];
   }
 
@@ -190,7 +199,7 @@ export class Reconciler {
   }
 
   #note(lanId: string, conditions: readonly Condition[]): void {
-    const before = this.conditions(lanId);
+    const before = this.#found(lanId);
     if (conditions.length === 0) this.#conditions.delete(lanId);
     else this.#conditions.set(lanId, conditions);
     if (JSON.stringify(conditions) !== JSON.stringify(before)) this.#deps.noted?.();

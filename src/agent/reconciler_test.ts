@@ -426,3 +426,24 @@ Deno.test("reconcile() at once with attach and detach of the same LAN does them 
     ["c2", "c3", "c9"],
   );
 });
+
+Deno.test("conditions() name a VXLAN of another program, whether or not the LAN is used", async () => {
+  using agent = new AgentParts();
+  const { kernel } = agent;
+  const cilium = new FakeLink(kernel.machine.host, {
+    ...{ name: "cilium_vxlan", mtu: 1500 },
+    attrs: {
+      ...{ kind: "vxlan", vni: 0, port: 4789, hopLimit: 0, learning: false, ageingSeconds: 300 },
+      ...{ external: true, alone: true },
+    },
+  });
+  kernel.machine.add("start Cilium", cilium);
+  agent.foreign.lookAgain();
+  assert.deepEqual(conditions(agent), ["VxlanPortTaken"]);
+  await agent.add();
+  await agent.reconciler.reconcile(SEED_UID);
+  assert.deepEqual(conditions(agent), ["VxlanPortTaken"]);
+  kernel.machine.remove(cilium);
+  agent.foreign.lookAgain();
+  assert.deepEqual(conditions(agent), []);
+});

@@ -2,6 +2,7 @@
 
 import type { LinkInfo } from "../netlink/link_info.ts";
 import type { ObservedLan } from "../plan/observed.ts";
+import type { ForeignVxlan } from "../plan/foreign_vxlan.ts";
 import type { NetOp } from "../plan/ops.ts";
 import type { Underlay } from "../plan/wanted.ts";
 import type { IpConfig, RouteConfig } from "../api/agent_protocol.ts";
@@ -22,6 +23,8 @@ export interface Kernel {
   linkAt(path: string, name: string): LinkInfo | undefined;
   /** The device as underlay; undefined when it does not exist. */
   underlay(name: string): Underlay | undefined;
+  /** VXLANs of others in the host's namespace. */
+  foreignVxlans(): ForeignVxlan[];
   /**
    * Carries the operations out in order, those of one namespace together.
    * Throws at the first that fails; later ones may have been carried out when they travelled with it.

@@ -13,12 +13,14 @@ import { assignNamespaceId, decodeNamespaceId, getNamespaceId } from "../netlink
 import { setRoute } from "../netlink/route.ts";
 import type { Request } from "../netlink/wire/message.ts";
 import { parseMark } from "../plan/mark.ts";
+import type { ForeignVxlan } from "../plan/foreign_vxlan.ts";
 import { type DeleteLink, HOST, type NetOp, type Place } from "../plan/ops.ts";
 import type { ObservedLan } from "../plan/observed.ts";
 import type { Underlay } from "../plan/wanted.ts";
 import { openNetlinkSocket } from "../sys/netlink_socket.ts";
 import { HOME_NETNS, openNetns, removeNetns, withNetns } from "../sys/netns.ts";
 import { writeLinkSysctl } from "../sys/sysctl.ts";
+import { readForeignVxlans } from "./foreign_vxlans.ts";
 import type { Kernel, Scope } from "./kernel.ts";
 import { createLanNetns, isUnfinishedNetns } from "./lan_netns.ts";
 import { netnsIdentity } from "./netns_identity.ts";
@@ -55,6 +57,10 @@ export class LinuxKernel implements Kernel, Disposable {
 
   underlay(name: string): Underlay | undefined {
     return readUnderlay(this.#host.client, name);
+  }
+
+  foreignVxlans(): ForeignVxlan[] {
+    return readForeignVxlans(this.#host.client);
   }
 
   netnsIdentity(path: string): string | undefined {

@@ -4,9 +4,11 @@ import { describe, K8slanError } from "../base/errors.ts";
 import { NetlinkError } from "../netlink/errors.ts";
 import { decodeLink } from "../netlink/link_info.ts";
 import { dumpLinks } from "../netlink/link_request.ts";
+import { deviceText, makerOf } from "../plan/foreign_vxlan.ts";
 import { parseMark } from "../plan/mark.ts";
 import { HOST, type NetOp, type Place } from "../plan/ops.ts";
 import { openNetns } from "../sys/netns.ts";
+import { isOverIpv6 } from "./foreign_vxlans.ts";
 import { openPlace } from "./places.ts";
 
 /** Where other programs keep namespaces by name (iproute2, container runtimes). */
@@ -28,33 +30,45 @@ export function vxlanClash(
   if (!byVni && !byPort) return undefined;
   const holder = findHolder(wanted.vni, wanted.port, byPort, netnsDir);
   const taken = byVni ? `VNI ${wanted.vni} on UDP port ${wanted.port}` : `UDP port ${wanted.port}`;
+  const field = byVni ? "spec.vni" : "spec.vxlanPort";
   return new K8slanError(
     byVni ? "VniClash" : "PortClash",
-    `${taken} is in use on this node${
-      holder === undefined ? "" : ` by ${holder}`
-    }; give the LAN another ${byVni ? "spec.vni" : "spec.vxlanPort"} or ${
-      holder === undefined ? "stop what uses it" : "remove that device"
+    `${taken} is in use on this node${holder === undefined ? "" : ` by ${holder.text}`}; ${
+      holder?.isOfProgram === true
+        ? `leave that device alone, delete the LAN and create it with another ${field}`
+        : `give the LAN another ${field} or ${
+          holder === undefined ? "stop what uses it" : "remove that device"
+        }`
     }`,
     { cause: error, retriable: true },
   );
 }
 
+interface Holder {
+  readonly text: string;
+  /** Whether it is known to be a device of another program, and so to be needed. */
+  readonly isOfProgram: boolean;
+}
+
 function findHolder(
   vni: number,
   port: number,
-  external: boolean,
+  byPort: boolean,
   netnsDir: string,
-): string | undefined {
+): Holder | undefined {
   for (const place of namespacePlaces(netnsDir)) {
     try {
       using opened = openPlace(place);
-      for (const link of opened.client.dump(dumpLinks("vxlan"), decodeLink)) {
-        const { attrs } = link;
-        if (attrs.kind !== "vxlan" || attrs.port !== port) continue;
-        if (external ? attrs.external !== true : attrs.vni !== vni) continue;
-        const mark = parseMark(link.alias);
-        const whose = mark === undefined ? "" : ` of LAN with UID ${mark.lan}`;
-        return `VXLAN device "${link.name}"${whose} in ${placeText(place)}`;
+      for (const { name, up, alias, attrs } of opened.client.dump(dumpLinks("vxlan"), decodeLink)) {
+        // One of IPv4 alone is in nobody's way, and one that is down holds no port.
+        if (attrs.kind !== "vxlan" || attrs.port !== port || !isOverIpv6(attrs)) continue;
+        if (byPort ? attrs.alone !== true || !up : attrs.vni !== vni) continue;
+        const mark = parseMark(alias);
+        const who = mark === undefined ? deviceText(name) : `"${name}" of LAN with UID ${mark.lan}`;
+        return {
+          text: `VXLAN device ${who} in ${placeText(place)}`,
+          isOfProgram: mark === undefined && makerOf(name) !== undefined,
+        };
       }
     } catch {
       // Gone meanwhile, or not ours to look into: the search is for the message only.

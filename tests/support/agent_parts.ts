@@ -4,6 +4,7 @@ import { AttachService } from "../../src/agent/attach_service.ts";
 import { AttachmentRecords } from "../../src/agent/attachment_records.ts";
 import { Attachments } from "../../src/agent/attachments.ts";
 import { DriftWatch } from "../../src/agent/drift_watch.ts";
+import { ForeignVxlans } from "../../src/agent/foreign_vxlans.ts";
 import { LanBuilder } from "../../src/agent/lan_builder.ts";
 import { LanRegistry } from "../../src/agent/lan_registry.ts";
 import { Reconciler } from "../../src/agent/reconciler.ts";
@@ -36,6 +37,7 @@ export class AgentParts implements Disposable {
   readonly mutex = new KeyedMutex();
   readonly service: AttachService;
   readonly drift: DriftWatch;
+  readonly foreign: ForeignVxlans;
   readonly reconciler: Reconciler;
   /** LANs of which the service said that their attachments changed. */
   readonly changed: string[] = [];
@@ -55,6 +57,7 @@ export class AgentParts implements Disposable {
     this.taps = new TapIndexes(`${this.#dir.path}/taps.json`, NODE, log, () => false);
     this.builder = new LanBuilder(kernel, { name: NODE, netnsDir: kernel.netnsDir }, log);
     this.drift = new DriftWatch((lanId) => this.suspects.push(lanId), log);
+    this.foreign = new ForeignVxlans({ node: NODE, kernel, changed: () => {}, log });
     this.service = new AttachService({
       ...this.#parts(),
       tapOwner: { uid: 107, gid: 107 },
@@ -66,10 +69,10 @@ export class AgentParts implements Disposable {
 
   #parts() {
     const { node, kernel, builder, registry, attachments, records, taps, mutex, drift, log } = this;
-    const { service } = this;
+    const { service, foreign } = this;
     return {
       ...{ node, kernel, builder, registry, attachments, records, taps, mutex, drift, log },
-      service,
+      ...{ service, foreign },
     };
   }
 

@@ -5,11 +5,13 @@ import { EADDRNOTAVAIL, ENODEV } from "../../src/base/errno.ts";
 import { K8slanError } from "../../src/base/errors.ts";
 import { formatIp, parseIp } from "../../src/base/ip.ts";
 import { UNKNOWN_MAC } from "../../src/base/mac.ts";
+import { foreignVxlansOf } from "../../src/kernel/foreign_vxlans.ts";
 import type { Kernel, Scope } from "../../src/kernel/kernel.ts";
 import { NetlinkError } from "../../src/netlink/errors.ts";
 import type { ForwardingEntry, PeerEntry } from "../../src/netlink/forwarding.ts";
 import type { LinkInfo } from "../../src/netlink/link_info.ts";
 import { MACVLAN_MODE_PASSTHRU } from "../../src/netlink/wire/constants.ts";
+import type { ForeignVxlan } from "../../src/plan/foreign_vxlan.ts";
 import { BRIDGE_INDEX } from "../../src/plan/identity.ts";
 import { parseMark } from "../../src/plan/mark.ts";
 import type { ObservedLan } from "../../src/plan/observed.ts";
@@ -98,6 +100,10 @@ export class FakeKernel implements Kernel {
     const { index, mtu, up, linkLocal, vteps } = link;
     const addresses = up ? vteps : [];
     return { name, index, mtu, up, running: up, ipv6: up ? linkLocal : "none", addresses };
+  }
+
+  foreignVxlans(): ForeignVxlan[] {
+    return foreignVxlansOf([...infos(this.machine.host).values()]);
   }
 
   async apply(ops: readonly NetOp[]): Promise<void> {

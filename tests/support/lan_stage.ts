@@ -26,7 +26,7 @@ export interface LanStage extends AsyncDisposable {
 /** Starts the nodes; `spec` replaces fields of the LAN. */
 export async function prepareLan(
   nodes = 1,
-  spec: { readonly spokes?: readonly string[] } = {},
+  spec: { readonly spokes?: readonly string[]; readonly [field: string]: unknown } = {},
 ): Promise<LanStage> {
   const lab = await createAgentLab({ nodes });
   try {
