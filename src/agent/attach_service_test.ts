@@ -206,7 +206,7 @@ const refusals: readonly Refusal[] = [
     code: "PeersUnnamed",
     retriable: true,
     lans: [seedLan({ underlay: "unicast" })],
-    says: /use "multicast"/,
+    says: /--peers/,
   },
   {
     what: "an MTU above the LAN's",
