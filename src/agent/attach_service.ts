@@ -95,7 +95,8 @@ export class AttachService {
     const plan = builder.wanted(lan, []);
     const obstacle = plan.conditions.find(({ blocking }) => blocking);
     if (obstacle !== undefined) {
-      throw new K8slanError(obstacle.reason, obstacle.message, { retriable: true });
+      const { reason, message, retriable = true } = obstacle;
+      throw new K8slanError(reason, message, { retriable });
     }
     const target = this.#target(request.netns);
     const attachment = this.#plan(lan, spoke, plan.mtu, config, request, target);

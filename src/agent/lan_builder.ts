@@ -8,6 +8,7 @@ import { detachment, diff, removal } from "../plan/diff.ts";
 import { lanPlan, type NodeFacts, underlayName } from "../plan/lan_plan.ts";
 import { parseMark } from "../plan/mark.ts";
 import type { ObservedLan } from "../plan/observed.ts";
+import { unprotected } from "../plan/protection.ts";
 import type { NetOp } from "../plan/ops.ts";
 import { opText } from "../plan/ops_text.ts";
 import type { WantedAttachment, WantedLan } from "../plan/wanted.ts";
@@ -31,7 +32,9 @@ export class LanBuilder {
   wanted(lan: Lan, attachments: readonly WantedAttachment[]): WantedLan {
     const name = underlayName(lan.spec, this.#node.name);
     const underlay = name === undefined ? undefined : this.#kernel.underlay(name);
-    return lanPlan(lan, this.#node, underlay, attachments);
+    const wanted = lanPlan(lan, this.#node, underlay, attachments);
+    const problem = wanted.protection && this.#kernel.filterProblem();
+    return problem === undefined ? wanted : unprotected(wanted, problem);
   }
 
   /** Reads the LAN, and of its workloads' side that of `focus`. */

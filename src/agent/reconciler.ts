@@ -20,6 +20,7 @@ import type { LanBuilder } from "./lan_builder.ts";
 import type { LanRegistry } from "./lan_registry.ts";
 import { takeOver } from "./take_over.ts";
 import type { TapIndexes } from "./tap_indexes.ts";
+import { unpinned } from "./unpinned.ts";
 
 export interface ReconcilerDependencies {
   readonly node: string;
@@ -121,6 +122,7 @@ export class Reconciler {
     this.#note(lanId, [
       ...wanted.conditions.map(({ reason, message }) => ({ reason, message })),
       ...oversized(held, wanted.vxlan?.mtu, wanted.lan),
+      ...unpinned(wanted, held, () => builder.observe(wanted.netns.path, []).filters),
       ...spokeless(held, lan),
       ...failures,
     ]);

@@ -6,6 +6,7 @@ import { describe } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { lanPlan, type NodeFacts, underlayName } from "../plan/lan_plan.ts";
+import { protectionOf, unprotected } from "../plan/protection.ts";
 import type { Underlay } from "../plan/wanted.ts";
 import type { DriftWatch } from "./drift_watch.ts";
 import { isDeleting, type LanRegistry } from "./lan_registry.ts";
@@ -21,7 +22,7 @@ export interface Prospect {
 
 export interface SurveyDependencies {
   readonly node: NodeFacts;
-  readonly kernel: Pick<Kernel, "underlay">;
+  readonly kernel: Pick<Kernel, "underlay" | "filterProblem">;
   readonly registry: Pick<LanRegistry, "all">;
   readonly drift: Pick<DriftWatch, "track" | "untrack">;
   /** Called after what `prospect()` says may have become something else. */
@@ -34,6 +35,8 @@ interface Reading {
   readonly underlay: Underlay | undefined;
   /** Why it cannot be known. */
   readonly failure?: string;
+  /** Why ports cannot be given filters, where a LAN asks for some. */
+  readonly filterProblem?: string;
 }
 
 /** How the devices are named where LANs are: no LAN has an id with a space. */
@@ -46,6 +49,8 @@ const ID_PREFIX = "underlay ";
 export class UnderlaySurvey {
   readonly #deps: SurveyDependencies;
   readonly #readings = new Map<string, Reading>();
+  /** Does any LAN here ask for filters? */
+  #wantsFilters = false;
   /** Of each LAN, together with the reading that it follows from. */
   readonly #prospects = new WeakMap<Lan, { readonly of: Reading; readonly prospect: Prospect }>();
 
@@ -61,7 +66,10 @@ export class UnderlaySurvey {
     const reading = this.#readings.get(device) ?? this.#read(device);
     const known = this.#prospects.get(lan);
     if (known?.of === reading) return known.prospect;
-    const { mtu, conditions } = lanPlan(lan, node, reading.underlay);
+    const plan = lanPlan(lan, node, reading.underlay);
+    const { mtu, conditions } = reading.filterProblem === undefined
+      ? plan
+      : unprotected(plan, reading.filterProblem);
     const prospect = {
       ...{ underlay: device, mtu },
       conditions: reading.failure === undefined
@@ -76,10 +84,16 @@ export class UnderlaySurvey {
   lansChanged(): void {
     const { registry, node, drift, changed } = this.#deps;
     const named = new Set<string>();
+    const filtersBefore = this.#wantsFilters;
+    this.#wantsFilters = false;
     for (const { lan, verdict } of registry.all()) {
       const device = underlayName(lan.spec, node.name);
-      if (verdict.accepted && !isDeleting(lan) && device !== undefined) named.add(device);
+      if (!verdict.accepted || isDeleting(lan) || device === undefined) continue;
+      named.add(device);
+      this.#wantsFilters ||= protectionOf(lan.spec) !== undefined;
     }
+    // All readings say something else then, if there is anything to say.
+    if (this.#wantsFilters !== filtersBefore) this.lookAgain();
     for (const device of this.#readings.keys()) {
       if (named.has(device)) continue;
       this.#readings.delete(device);
@@ -130,7 +144,11 @@ export class UnderlaySurvey {
   #ask(device: string): Reading {
     const { kernel, log } = this.#deps;
     try {
-      return { underlay: kernel.underlay(device) };
+      const filterProblem = this.#wantsFilters ? kernel.filterProblem() : undefined;
+      return {
+        underlay: kernel.underlay(device),
+        ...(filterProblem === undefined ? {} : { filterProblem }),
+      };
     } catch (error) {
       const failure = `Cannot read underlay device "${device}": ${describe(error)}`;
       log.warn(failure);

@@ -28,7 +28,7 @@ class Setting implements Disposable {
     this.survey = new UnderlaySurvey({
       ...{ registry, drift: this.drift, log },
       node: { name: this.parts.node, netnsDir: kernel.netnsDir },
-      kernel: { underlay: ask },
+      kernel: { underlay: ask, filterProblem: () => kernel.filterProblem() },
       changed: () => this.changes++,
     });
     this.survey.lansChanged();
@@ -58,6 +58,19 @@ Deno.test("UnderlaySurvey.prospect() says what an idle LAN would get here", () =
   assert.deepEqual(setting.survey.prospect(seedLan()), {
     ...{ underlay: "eth1", mtu: 1426, conditions: [] },
   });
+});
+
+Deno.test("UnderlaySurvey.prospect() says that the kernel cannot filter, to LANs that ask for it", () => {
+  const plain = lanOf(1, "eth1");
+  const asking = { ...lanOf(2, "eth1"), spec: { ...lanOf(2, "eth1").spec, pinMac: true } };
+  using setting = new Setting([plain, asking]);
+  setting.parts.kernel.noFilters = "no such thing";
+  setting.survey.lookAgain();
+  assert.deepEqual([plain, asking].map((lan) => setting.reasons(lan)), [[], ["FilterUnavailable"]]);
+  delete setting.parts.kernel.noFilters;
+  setting.survey.lookAgain();
+  assert.deepEqual([plain, asking].map((lan) => setting.reasons(lan)), [[], []]);
+  assert.equal(setting.changes, 2);
 });
 
 Deno.test("UnderlaySurvey.prospect() is undefined where a LAN names no underlay", () => {

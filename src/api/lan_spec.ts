@@ -13,6 +13,9 @@ import {
   VNI_MIN,
 } from "./names.ts";
 
+/** Frames a second; more than one link of a node sends. */
+const BROADCAST_LIMIT_MAX = 1_000_000;
+
 /** Most nodes a device map names, and most namespaces a LAN is offered in. */
 export const DEVICE_MAP_MAX = 5000;
 export const NAMESPACES_MAX = 256;
@@ -165,6 +168,14 @@ export const lanSpecSchema = z.strictObject({
   }),
   mtu: z.int().min(MTU_MIN).max(MTU_MAX).exactOptional().meta({
     description: "MTU inside the LAN; by default each node's underlay less 74",
+  }),
+  pinMac: z.boolean().exactOptional().meta({
+    description: "Whether frames of a workload pass only with its interface's own MAC address as " +
+      "their source; by default any address passes",
+  }),
+  broadcastLimit: z.int().min(1).max(BROADCAST_LIMIT_MAX).exactOptional().meta({
+    description: "Broadcast and multicast frames a second that each workload may send, more are " +
+      "dropped; by default as many as it likes",
   }),
   underlay: z.enum(["multicast", "unicast"]).default("multicast").meta({
     description: "How nodes find each other: by the multicast group, or by a list of peers",

@@ -16,6 +16,14 @@ export interface Scope {
   readonly targets: readonly string[];
 }
 
+/** Where a workload was that is elsewhere by now. */
+export interface LeftPlace {
+  /** Of its interface. */
+  readonly mac: string;
+  /** Address that VXLANs reach its node by, if that is known; else it is where `mac` leads. */
+  readonly vtep?: string;
+}
+
 export interface Kernel {
   /** Reads the LAN's namespace and the links named. Changes nothing. */
   observe(scope: Scope): ObservedLan;
@@ -25,6 +33,8 @@ export interface Kernel {
   underlay(name: string): Underlay | undefined;
   /** VXLANs of others in the host's namespace. */
   foreignVxlans(): ForeignVxlan[];
+  /** Why ports cannot be given filters here; undefined if they can. */
+  filterProblem(): string | undefined;
   /**
    * Carries the operations out in order, those of one namespace together.
    * Throws at the first that fails; later ones may have been carried out when they travelled with it.
@@ -37,6 +47,12 @@ export interface Kernel {
     ips: readonly IpConfig[],
     routes: readonly RouteConfig[],
   ): void;
+  /**
+   * Forgets all that the LAN in the namespace at `path` has learned of the node `left`. Frames to
+   * what is there go everywhere until it is heard of again; so do those to what has moved away.
+   * Returns how many addresses were known there; nothing happens where the LAN is not.
+   */
+  forgetNode(path: string, vxlan: string, left: LeftPlace): number;
   /** Is the device a member of the multicast group? */
   isGroupMember(device: string, group: string): boolean;
   /** Paths of everything in the directory of the LANs' namespaces. */

@@ -21,7 +21,9 @@ import { openNetlinkSocket } from "../sys/netlink_socket.ts";
 import { HOME_NETNS, openNetns, removeNetns, withNetns } from "../sys/netns.ts";
 import { writeLinkSysctl } from "../sys/sysctl.ts";
 import { readForeignVxlans } from "./foreign_vxlans.ts";
-import type { Kernel, Scope } from "./kernel.ts";
+import { changeFilters, filterProblem } from "./filters.ts";
+import { forgetNode } from "./forget_node.ts";
+import type { Kernel, LeftPlace, Scope } from "./kernel.ts";
 import { createLanNetns, isUnfinishedNetns } from "./lan_netns.ts";
 import { netnsIdentity } from "./netns_identity.ts";
 import { findLink, linkAt, observeLan } from "./observe.ts";
@@ -35,6 +37,7 @@ export class LinuxKernel implements Kernel, Disposable {
   readonly #netnsDir: string;
   readonly #transport: OpenTransport;
   readonly #host: OpenPlace;
+  #canFilter = false;
   /** Deletions that the kernel has not finished yet, although the links are gone. */
   readonly #finishing = new Set<Promise<void>>();
   /** Those among them that nobody has waited for at all. */
@@ -61,6 +64,14 @@ export class LinuxKernel implements Kernel, Disposable {
 
   foreignVxlans(): ForeignVxlan[] {
     return readForeignVxlans(this.#host.client);
+  }
+
+  filterProblem(): string | undefined {
+    // Modules can be loaded at any time; what works goes on working.
+    if (this.#canFilter) return undefined;
+    const problem = filterProblem(this.#transport);
+    this.#canFilter = problem === undefined;
+    return problem;
   }
 
   netnsIdentity(path: string): string | undefined {
@@ -91,6 +102,12 @@ export class LinuxKernel implements Kernel, Disposable {
 
   isHostNetns(path: string): boolean {
     return netnsIdentity(path) === netnsIdentity(HOME_NETNS);
+  }
+
+  forgetNode(path: string, vxlan: string, left: LeftPlace): number {
+    if (this.netnsIdentity(path) === undefined) return 0;
+    using place = openPlace(path, this.#transport);
+    return forgetNode(place.client, vxlan, left);
   }
 
   netnsId(path: string): number | undefined {
@@ -157,6 +174,11 @@ export class LinuxKernel implements Kernel, Disposable {
       case "delete-netns":
         places.close(op.path);
         return removeNetns(op.path);
+      case "filter-port":
+      case "unfilter-port":
+        return changeFilters(op, places.get(op.at));
+      case "delete-filters":
+        return changeFilters(op, places.get(op.path));
       case "isolate-host-end":
         writeLinkSysctl("ipv6", op.name, "disable_ipv6", 1);
         return writeLinkSysctl("ipv4", op.name, "rp_filter", 1);

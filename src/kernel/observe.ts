@@ -10,9 +10,10 @@ import { dumpLinks, getLink } from "../netlink/link_request.ts";
 import { parseMark } from "../plan/mark.ts";
 import type { ObservedLan, ObservedNetns } from "../plan/observed.ts";
 import { SyscallError } from "../sys/syscall_error.ts";
+import { readFilters } from "./filters.ts";
 import type { Scope } from "./kernel.ts";
 import { isUnfinishedNetns } from "./lan_netns.ts";
-import { openPlace, type OpenTransport } from "./places.ts";
+import { type OpenPlace, openPlace, type OpenTransport } from "./places.ts";
 import { isShortage } from "./shortage.ts";
 
 /** The state of one LAN; `host` is a client in the host namespace. */
@@ -45,22 +46,22 @@ export function findLink(client: NetlinkClient, name: string): LinkInfo | undefi
 
 /** All links of the namespace at `path`; undefined when there is none. */
 export function linksAt(path: string, open: OpenTransport): LinkInfo[] | undefined {
-  return askAt(path, open, (client) => client.dump(dumpLinks(), decodeLink));
+  return askAt(path, open, ({ client }) => client.dump(dumpLinks(), decodeLink));
 }
 
 /** The link of that name in the namespace at `path`; undefined when either is not there. */
 export function linkAt(path: string, name: string, open: OpenTransport): LinkInfo | undefined {
-  return askAt(path, open, (client) => findLink(client, name));
+  return askAt(path, open, ({ client }) => findLink(client, name));
 }
 
 function askAt<T>(
   path: string,
   open: OpenTransport,
-  ask: (client: NetlinkClient) => T,
+  ask: (place: OpenPlace) => T,
 ): T | undefined {
   try {
     using place = openPlace(path, open);
-    return ask(place.client);
+    return ask(place);
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;
@@ -82,17 +83,20 @@ function observeNetns(path: string, open: OpenTransport): ObservedInside {
   }
 }
 
-function observeInside(client: NetlinkClient): ObservedInside {
+function observeInside(place: OpenPlace): ObservedInside {
+  const { client } = place;
   const links = client.dump(dumpLinks(), decodeLink);
   const mark = parseMark(links.find(({ name }) => name === "lo")?.alias);
   if (mark === undefined) {
     const found = "a network namespace that is not ours";
     return { netns: { state: "foreign", found }, links: [], forwarding: [] };
   }
+  const filters = readFilters(place);
   return {
     netns: { state: "ours", mark },
     links,
     forwarding: links.flatMap((link) => forwardingOf(client, link)),
+    ...(filters === undefined ? {} : { filters }),
   };
 }
 

@@ -2,24 +2,36 @@
 
 import { NetlinkClient, type Transport } from "../netlink/client.ts";
 import { HOST, type Place } from "../plan/ops.ts";
-import { openNetlinkSocket } from "../sys/netlink_socket.ts";
+import { NETLINK_NETFILTER, openNetlinkSocket } from "../sys/netlink_socket.ts";
 import { homeNetns, type Netns, openNetns, withNetns } from "../sys/netns.ts";
 
-export type OpenTransport = () => Transport;
+/** Opens a netlink socket in the namespace of the calling thread, of rtnetlink unless told otherwise. */
+export type OpenTransport = (protocol?: number) => Transport;
 
 export class OpenPlace implements Disposable {
   readonly netns: Netns;
   readonly client: NetlinkClient;
+  readonly #open: OpenTransport;
   readonly #owned: boolean;
+  #filters?: NetlinkClient;
 
-  constructor(netns: Netns, client: NetlinkClient, owned: boolean) {
+  constructor(netns: Netns, open: OpenTransport, owned: boolean) {
     this.netns = netns;
-    this.client = client;
+    this.client = new NetlinkClient(withNetns(netns, () => open()));
+    this.#open = open;
     this.#owned = owned;
+  }
+
+  /** Opened when it is first asked for. Throws where the kernel has no netfilter. */
+  get filters(): NetlinkClient {
+    return this.#filters ??= new NetlinkClient(
+      withNetns(this.netns, () => this.#open(NETLINK_NETFILTER)),
+    );
   }
 
   [Symbol.dispose](): void {
     this.client[Symbol.dispose]();
+    this.#filters?.[Symbol.dispose]();
     // A socket keeps its namespace alive just as the file does, so both must go.
     if (this.#owned) this.netns[Symbol.dispose]();
   }
@@ -27,10 +39,10 @@ export class OpenPlace implements Disposable {
 
 /** Opens the namespace of `place` and a socket in it. */
 export function openPlace(place: Place, open: OpenTransport = openNetlinkSocket): OpenPlace {
-  if (place === HOST) return new OpenPlace(homeNetns(), new NetlinkClient(open()), false);
+  if (place === HOST) return new OpenPlace(homeNetns(), open, false);
   const netns = openNetns(place);
   try {
-    return new OpenPlace(netns, new NetlinkClient(withNetns(netns, open)), true);
+    return new OpenPlace(netns, open, true);
   } catch (error) {
     netns[Symbol.dispose]();
     throw error;

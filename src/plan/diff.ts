@@ -8,6 +8,7 @@
 
 import type { LinkInfo } from "../netlink/link_info.ts";
 import { diffAttachment } from "./diff_attachment.ts";
+import { diffFilters } from "./diff_filters.ts";
 import { changeLink } from "./diff_link.ts";
 import { diffVxlan } from "./diff_vxlan.ts";
 import { BRIDGE_INDEX } from "./identity.ts";
@@ -21,6 +22,8 @@ import type { WantedLan } from "./wanted.ts";
 export interface Steps {
   readonly host: NetOp[];
   readonly isolate: NetOp[];
+  /** Before ports are up: nothing passes unfiltered. */
+  readonly filter: NetOp[];
   readonly lan: NetOp[];
   readonly target: NetOp[];
   readonly hostUp: NetOp[];
@@ -53,6 +56,7 @@ export function diff(wanted: WantedLan, observed: ObservedLan): NetOp[] {
   for (const attachment of wanted.attachments) {
     diffAttachment(wanted, attachment, { ...observed, links }, usable, steps);
   }
+  diffFilters(wanted, links, isThere ? observed.filters : undefined, steps);
   return [
     ...(isThere ? [] : [{ op: "create-netns", path, mark: wanted.netns.mark } as const]),
     ...inOrder(steps),
@@ -60,12 +64,21 @@ export function diff(wanted: WantedLan, observed: ObservedLan): NetOp[] {
 }
 
 export function newSteps(): Steps {
-  return { host: [], isolate: [], lan: [], target: [], hostUp: [], own: [], commit: [] };
+  return {
+    host: [],
+    isolate: [],
+    filter: [],
+    lan: [],
+    target: [],
+    hostUp: [],
+    own: [],
+    commit: [],
+  };
 }
 
 export function inOrder(steps: Steps): NetOp[] {
-  const { host, isolate, lan, target, hostUp, own, commit } = steps;
-  return [host, isolate, lan, target, hostUp, own, commit].flat();
+  const { host, isolate, filter, lan, target, hostUp, own, commit } = steps;
+  return [host, isolate, filter, lan, target, hostUp, own, commit].flat();
 }
 
 function createBridge(
@@ -109,9 +122,14 @@ export function removal(wanted: Pick<WantedLan, "netns">, links: Iterable<LinkIn
 
 /** Everything that takes one attachment away: either end of a veth pair ends all of it. */
 export function detachment(
-  observed: Pick<ObservedLan, "links" | "hostLinks">,
+  { links, filters }: Pick<ObservedLan, "links" | "hostLinks" | "filters">,
   netnsPath: string,
   port: string,
 ): NetOp[] {
-  return observed.links.has(port) ? [{ op: "delete-link", at: netnsPath, name: port }] : [];
+  const at = netnsPath;
+  return [
+    ...(links.has(port) ? [{ op: "delete-link", at, name: port } as const] : []),
+    // Some kernels let it go with the link, others keep it for the next of that name.
+    ...(filters?.has(port) ? [{ op: "unfilter-port", at, name: port } as const] : []),
+  ];
 }

@@ -1,6 +1,7 @@
 /** The law of the plan: what `diff` asks for, done, leaves nothing to ask for. */
 
 import assert from "node:assert/strict";
+import type { LanSpec } from "../api/lan.ts";
 import { K8slanError } from "../base/errors.ts";
 import { FakeKernel } from "../../tests/support/fake_kernel.ts";
 import type { FakeLink } from "../../tests/support/fake_machine.ts";
@@ -12,6 +13,9 @@ import type { WantedAttachment, WantedLan } from "./wanted.ts";
 
 const SEEDS = 150;
 const STEPS = 25;
+const PROTECTIONS: readonly Partial<LanSpec>[] = [
+  ...[{}, { pinMac: true }, { broadcastLimit: 7 }, { pinMac: true, broadcastLimit: 100 }],
+];
 const DEVICES = ["eth1", "eth2", "eth3"] as const;
 
 type Random = (below: number) => number;
@@ -21,6 +25,7 @@ class Node {
   readonly kernel = new FakeKernel();
   readonly #random: Random;
   #mtu: number | undefined;
+  #protection: Partial<LanSpec> = {};
   #device: string = DEVICES[0];
   #attachments: WantedAttachment[] = [];
   #count = 0;
@@ -34,6 +39,7 @@ class Node {
     const lan = seedLan({
       vxlanDevMap: { worker1: this.#device },
       ...(this.#mtu === undefined ? {} : { mtu: this.#mtu }),
+      ...this.#protection,
     });
     const name = underlayName(lan.spec, "worker1");
     const underlay = name === undefined ? undefined : this.kernel.underlay(name);
@@ -43,7 +49,7 @@ class Node {
 
   /** Wants something else than before. */
   async rethink(): Promise<string> {
-    switch (this.#random(6)) {
+    switch (this.#random(7)) {
       case 0:
         this.#device = DEVICES[this.#random(DEVICES.length)]!;
         return `underlay ${this.#device}`;
@@ -52,6 +58,9 @@ class Node {
         return `MTU ${this.#mtu}`;
       case 2:
         return await this.#detach();
+      case 3:
+        this.#protection = PROTECTIONS[this.#random(PROTECTIONS.length)]!;
+        return `protection ${JSON.stringify(this.#protection)}`;
       default:
         return this.#attach();
     }
@@ -91,7 +100,7 @@ class Node {
     const link = links[this.#random(links.length)];
     if (link === undefined) return "nothing";
     const what = `${link.name} of namespace ${link.netns.id}`;
-    switch (this.#random(9)) {
+    switch (this.#random(10)) {
       case 0:
         if (link.name === "lo") return "nothing";
         machine.remove(link);
@@ -110,6 +119,8 @@ class Node {
       case 6:
         link.arp = !link.arp;
         return `arp of ${what}`;
+      case 8:
+        return this.#meddleWithFilters();
       case 7:
         link.groupForwardMask = 0;
         return `mask of ${what}`;
@@ -118,6 +129,17 @@ class Node {
         if (link.attrs.kind === "vxlan") link.attrs = { ...link.attrs, learning: false };
         return `attributes of ${what}`;
     }
+  }
+
+  #meddleWithFilters(): string {
+    const [netns] = this.kernel.machine.netnses().values().filter(({ filters }) => filters);
+    const [port] = netns?.filters?.keys() ?? [];
+    if (netns === undefined || port === undefined) return "nothing";
+    const damages = [{}, { mac: "02:00:00:00:00:99" }, "damaged", undefined] as const;
+    const damage = damages[this.#random(damages.length)];
+    if (damage === undefined) delete netns.filters;
+    else netns.filters?.set(port, damage);
+    return `filter of ${port} to ${JSON.stringify(damage)}`;
   }
 
   #rename(link: FakeLink, what: string): string {

@@ -5,6 +5,7 @@ import type { Lan, LanSpec } from "../api/lan.ts";
 import { INNER_VLAN_TAG, VXLAN6_OVERHEAD } from "../api/names.ts";
 import { bridgeMac, vxlanMac } from "./identity.ts";
 import { formatMark, markId } from "./mark.ts";
+import { protectionOf } from "./protection.ts";
 import { IPV6_MIN_MTU, underlayConditions } from "./underlay_conditions.ts";
 import { ownVtep, type Peers, sortPeers } from "./vtep.ts";
 import type { Underlay, WantedAttachment, WantedLan, WantedVxlan } from "./wanted.ts";
@@ -47,6 +48,7 @@ export function lanPlan(
   const name = lanName(lan);
   const device = underlayName(spec, node.name);
   const mtu = spec.mtu ?? defaultMtu(underlay);
+  const protection = protectionOf(spec);
   const vxlan = underlay === undefined || !runsIpv6(underlay)
     ? undefined
     : vxlanPlan(lan, node, underlay, mtu, peers);
@@ -58,6 +60,7 @@ export function lanPlan(
     bridge: { name: spec.bridge, address: bridgeMac(uid) },
     ...(vxlan === undefined ? {} : { vxlan }),
     attachments,
+    ...(protection === undefined ? {} : { protection }),
     conditions: underlayConditions(
       { lan: name, spec, node: node.name, device, mtu, peers },
       underlay,

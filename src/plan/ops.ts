@@ -1,6 +1,7 @@
 /** Everything that is ever done to the kernel, as plain data. */
 
 import type { PeerEntry } from "../netlink/forwarding.ts";
+import type { PortFilter } from "./protection.ts";
 import type { TapOwner } from "./wanted.ts";
 
 /** Where a link lives: the host's namespace, or the one at an absolute path. */
@@ -33,6 +34,9 @@ export type NetOp =
   | CreateMacvtap
   | ChangeLink
   | JoinBridge
+  | FilterPort
+  | UnfilterPort
+  | DeleteFilters
   | IsolateHostEnd
   | DisableIpv6
   | OwnTap
@@ -137,6 +141,34 @@ export interface JoinBridge {
   readonly at: Place;
   readonly name: string;
   readonly bridge: string;
+}
+
+/** Table of nf_tables, family "netdev", in a LAN's namespace: all of what is in it is ours. */
+export const FILTER_TABLE = "k8slan";
+
+/** Chain of a bridge port: what it receives, which is what its workload sends. */
+export function filterChain(port: string): string {
+  return `from-${port}`;
+}
+
+/** Puts these rules in the place of all that the port has, in one instant. */
+export interface FilterPort extends PortFilter {
+  readonly op: "filter-port";
+  readonly at: Place;
+  readonly name: string;
+}
+
+export interface UnfilterPort {
+  readonly op: "unfilter-port";
+  readonly at: Place;
+  readonly name: string;
+}
+
+/** Removes the filters of all ports. */
+export interface DeleteFilters {
+  readonly op: "delete-filters";
+  /** Of the LAN's namespace. */
+  readonly path: string;
 }
 
 /** Keeps the host's own IP stack off the LAN: the host end of a spoke sees its broadcasts. */

@@ -5,6 +5,9 @@ import {
   AGEING_SECONDS,
   BRIDGE_BIRTH_MTU,
   type CreateVxlan,
+  FILTER_TABLE,
+  filterChain,
+  type FilterPort,
   GROUP_FORWARD_MASK,
   HOST,
   type NetOp,
@@ -90,6 +93,12 @@ export function opText(op: NetOp): string[] {
           }`,
         ),
       ];
+    case "filter-port":
+      return [at(op.at, `nft ${quote(filterText(op).join("; "))}`)];
+    case "unfilter-port":
+      return [at(op.at, `nft delete chain netdev ${FILTER_TABLE} ${filterChain(op.name)}`)];
+    case "delete-filters":
+      return [at(op.path, `nft delete table netdev ${FILTER_TABLE}`)];
     case "isolate-host-end":
       return [
         sysctl("ipv6", op.name, "disable_ipv6"),
@@ -107,6 +116,25 @@ export function opText(op: NetOp): string[] {
     case "delete-netns":
       return [`umount ${quote(op.path)} && rm ${quote(op.path)}`];
   }
+}
+
+/** One transaction, as `nft` makes it of what stands in one argument. */
+function filterText({ name, mac, broadcast }: FilterPort): string[] {
+  const chain = `${FILTER_TABLE} ${filterChain(name)}`;
+  const rule = (text: string) => `add rule netdev ${chain} ${text} counter drop`;
+  return [
+    `add table netdev ${FILTER_TABLE}`,
+    `add chain netdev ${chain}`,
+    `delete chain netdev ${chain}`,
+    `add chain netdev ${chain} { type filter hook ingress device "${name}" priority 0; policy accept; }`,
+    ...(mac === undefined ? [] : [rule(`ether saddr != ${mac}`)]),
+    ...(broadcast === undefined ? [] : [
+      rule(
+        "ether daddr & 01:00:00:00:00:00 != 00:00:00:00:00:00" +
+          ` limit rate over ${broadcast.rate}/second burst ${broadcast.burst} packets`,
+      ),
+    ]),
+  ];
 }
 
 const QUEUES = `numtxqueues ${VETH_QUEUES} numrxqueues ${VETH_QUEUES}`;

@@ -97,6 +97,24 @@ const TEXTS: readonly (readonly [NetOp, readonly string[]])[] = [
   ],
   [{ op: "delete-link", at: AT, name: "pod1.b" }, [`${IN} ip link del dev pod1.b`]],
   [{ op: "delete-link", at: HOST, name: "pod1" }, ["ip link del dev pod1"]],
+  [
+    {
+      ...{ op: "filter-port", at: AT, name: "pod1.b", mac: "02:00:00:00:00:01" },
+      broadcast: { rate: 100, burst: 100 },
+    },
+    [
+      `${IN} nft 'add table netdev k8slan; add chain netdev k8slan from-pod1.b;` +
+      " delete chain netdev k8slan from-pod1.b; add chain netdev k8slan from-pod1.b" +
+      ' { type filter hook ingress device "pod1.b" priority 0; policy accept; };' +
+      " add rule netdev k8slan from-pod1.b ether saddr != 02:00:00:00:00:01 counter drop;" +
+      " add rule netdev k8slan from-pod1.b ether daddr & 01:00:00:00:00:00 != 00:00:00:00:00:00" +
+      " limit rate over 100/second burst 100 packets counter drop'",
+    ],
+  ],
+  [{ op: "unfilter-port", at: AT, name: "pod1.b" }, [
+    `${IN} nft delete chain netdev k8slan from-pod1.b`,
+  ]],
+  [{ op: "delete-filters", path: AT }, [`${IN} nft delete table netdev k8slan`]],
   [{ op: "delete-netns", path: AT }, [`umount ${AT} && rm ${AT}`]],
 ];
 
@@ -104,7 +122,7 @@ Deno.test("opText() has the commands of every operation", () => {
   for (const [op, lines] of TEXTS) assert.deepEqual(opText(op), lines);
   const kinds = new Set(TEXTS.map(([{ op }]) => op));
   // As many as there are: a new one must have its row.
-  assert.equal(kinds.size, 13);
+  assert.equal(kinds.size, 16);
 });
 
 /** The words that a shell makes of a line. */
@@ -150,7 +168,7 @@ Deno.test("opText() quotes names so that a shell takes each for one word", async
 
 Deno.test("opText() leaves ordinary words as they are", () => {
   for (const [op] of TEXTS) {
-    if ("alias" in op || op.op === "create-netns") continue;
+    if ("alias" in op || op.op === "create-netns" || op.op === "filter-port") continue;
     for (const line of opText(op)) assert.ok(!line.includes("'"), line);
   }
 });

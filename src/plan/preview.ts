@@ -7,6 +7,7 @@ import { derivedMac, portName, tapIndex } from "./identity.ts";
 import { markId } from "./mark.ts";
 import type { ObservedLan } from "./observed.ts";
 import type { NetOp } from "./ops.ts";
+import { portFilter } from "./protection.ts";
 import type { WantedLan, WantedSpoke } from "./wanted.ts";
 
 /** A node without anything of the LAN. */
@@ -32,6 +33,8 @@ export function spokeOps(wanted: WantedLan, spoke: WantedSpoke): NetOp[] {
   createSpoke(wanted, spoke, steps);
   const { netns: { path: at }, bridge } = wanted;
   const { port: name } = spoke;
+  const filter = wanted.protection && portFilter(wanted.protection, spoke.address);
+  if (filter !== undefined) steps.filter.push({ op: "filter-port", at, name, ...filter });
   steps.lan.push({ op: "join-bridge", at, name, bridge: bridge.name });
   steps.lan.push({ op: "change-link", at, name, up: true });
   return inOrder(steps);

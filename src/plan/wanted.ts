@@ -1,6 +1,7 @@
 /** What should be on a node for one LAN. */
 
 import type { Condition } from "../api/agent_protocol.ts";
+import type { Protection } from "./protection.ts";
 
 export interface WantedLan {
   /** `namespace/name`, for messages. */
@@ -13,6 +14,8 @@ export interface WantedLan {
   /** Absent while the underlay is: what is there stays as it is. */
   readonly vxlan?: WantedVxlan;
   readonly attachments: readonly WantedAttachment[];
+  /** Absent when workloads may send what they like. */
+  readonly protection?: Protection;
   /** What stands in the way of new attachments, or merely should be known. */
   readonly conditions: readonly PlanCondition[];
 }
@@ -20,6 +23,8 @@ export interface WantedLan {
 export interface PlanCondition extends Condition {
   /** New attachments are refused while it lasts. */
   readonly blocking: boolean;
+  /** False where trying again is of no use. */
+  readonly retriable?: false;
 }
 
 export interface WantedVxlan {

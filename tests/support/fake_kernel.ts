@@ -6,7 +6,7 @@ import { K8slanError } from "../../src/base/errors.ts";
 import { formatIp, parseIp } from "../../src/base/ip.ts";
 import { UNKNOWN_MAC } from "../../src/base/mac.ts";
 import { foreignVxlansOf } from "../../src/kernel/foreign_vxlans.ts";
-import type { Kernel, Scope } from "../../src/kernel/kernel.ts";
+import type { Kernel, LeftPlace, Scope } from "../../src/kernel/kernel.ts";
 import { NetlinkError } from "../../src/netlink/errors.ts";
 import type { ForwardingEntry, PeerEntry } from "../../src/netlink/forwarding.ts";
 import type { LinkInfo } from "../../src/netlink/link_info.ts";
@@ -40,8 +40,16 @@ export class FakeKernel implements Kernel {
   readonly netnsDir: string;
   /** All operations carried out so far, failed ones included. */
   readonly applied: NetOp[] = [];
+  /** What was asked to be forgotten: path, VXLAN, and where it led. */
+  readonly forgotten: {
+    readonly path: string;
+    readonly vxlan: string;
+    readonly left: LeftPlace;
+  }[] = [];
   /** Called before each operation: what it throws is that operation's failure. */
   beforeOp: (op: NetOp) => void = () => {};
+  /** Why it cannot filter. */
+  noFilters?: string;
 
   constructor(netnsDir = "/run/k8slan/netns", machine = new FakeMachine()) {
     this.netnsDir = netnsDir;
@@ -79,6 +87,9 @@ export class FakeKernel implements Kernel {
       netns,
       links: netns.state === "ours" && file instanceof FakeNetns ? infos(file) : new Map(),
       forwarding: netns.state === "ours" && file instanceof FakeNetns ? tables(file) : [],
+      ...(file instanceof FakeNetns && file.filters !== undefined
+        ? { filters: new Map(file.filters) }
+        : {}),
       hostLinks: new Map(
         [...infos(host)].filter(([name]) => hostLinks.includes(name)),
       ),
@@ -104,6 +115,16 @@ export class FakeKernel implements Kernel {
 
   foreignVxlans(): ForeignVxlan[] {
     return foreignVxlansOf([...infos(this.machine.host).values()]);
+  }
+
+  forgetNode(path: string, vxlan: string, left: LeftPlace): number {
+    if (!(this.machine.files.get(path) instanceof FakeNetns)) return 0;
+    this.forgotten.push({ path, vxlan, left });
+    return 1;
+  }
+
+  filterProblem(): string | undefined {
+    return this.noFilters;
   }
 
   async apply(ops: readonly NetOp[]): Promise<void> {
@@ -182,6 +203,18 @@ export class FakeKernel implements Kernel {
         link.groupForwardMask = GROUP_FORWARD_MASK;
         return;
       }
+      case "filter-port": {
+        const { op: _op, at, name, ...filter } = op;
+        this.#find({ at, name });
+        (this.#netns(at).filters ??= new Map()).set(name, filter);
+        return;
+      }
+      case "unfilter-port":
+        this.#netns(op.at).filters?.delete(op.name);
+        return;
+      case "delete-filters":
+        delete this.#netns(op.path).filters;
+        return;
       case "isolate-host-end":
         this.#find({ ...op, at: HOST }).ipv6 = false;
         return;

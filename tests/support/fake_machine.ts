@@ -10,6 +10,7 @@ import { NetlinkError } from "../../src/netlink/errors.ts";
 import type { PeerEntry } from "../../src/netlink/forwarding.ts";
 import type { InfoAttrs, LinkInfo } from "../../src/netlink/link_info.ts";
 import type { RouteConfig } from "../../src/api/agent_protocol.ts";
+import type { PortFilter } from "../../src/plan/protection.ts";
 import type { TapOwner, Underlay } from "../../src/plan/wanted.ts";
 
 /** MTU of a bridge without ports, unless somebody sets one. */
@@ -92,6 +93,8 @@ let netnsCount = 0;
 export class FakeNetns {
   readonly id = ++netnsCount;
   readonly links = new Map<string, FakeLink>();
+  /** What its bridge ports take in; stays when they go. */
+  filters?: Map<string, PortFilter | "damaged">;
   #lastIndex = 0;
 
   constructor() {

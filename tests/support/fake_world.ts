@@ -82,6 +82,14 @@ export class FakeWorld implements KernelWorld {
     this.kernel.machine.remove(this.kernel.link(place, name));
   }
 
+  deleteFilters(place: Place): void {
+    delete this.#netns(place).filters;
+  }
+
+  emptyFilter(place: Place, port: string): void {
+    this.#netns(place).filters?.set(port, {});
+  }
+
   addressesOf(place: Place, name: string): string[] {
     return [...this.kernel.link(place, name).addresses];
   }

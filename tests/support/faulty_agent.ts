@@ -49,8 +49,8 @@ function die(): void {
   Deno.kill(Deno.pid, "SIGKILL");
 }
 
-function faultyTransport(fault: Fault): Transport {
-  const inner = openNetlinkSocket();
+function faultyTransport(fault: Fault, protocol?: number): Transport {
+  const inner = openNetlinkSocket(protocol);
   return {
     send(datagram) {
       const after = fault.nextMessage();
@@ -89,6 +89,6 @@ await agentMain(
     logLevel: "debug",
   },
   stop.signal,
-  { transport: () => faultyTransport(fault) },
+  { transport: (protocol) => faultyTransport(fault, protocol) },
 );
 Deno.exit(0);

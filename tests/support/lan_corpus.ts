@@ -62,6 +62,8 @@ const good: readonly (readonly [string, unknown])[] = [
       mtu: 9000,
       underlay: "unicast",
       namespaces: ["default", "team-a"],
+      pinMac: true,
+      broadcastLimit: 1000,
     }),
   ],
   ["no spokes", lanWith({ spokes: [] })],
@@ -77,8 +79,12 @@ const good: readonly (readonly [string, unknown])[] = [
   ],
   ["an ns called as a spoke", lanWith({ ns: "pod1" })],
   ["an ns called lo", lanWith({ ns: "lo" })],
-  ["lowest figures", lanWith({ vni: 1, vxlanPort: 1, mtu: 1280 })],
-  ["highest figures", lanWith({ vni: 16_777_215, vxlanPort: 65_535, mtu: 65_465 })],
+  ["lowest figures", lanWith({ vni: 1, vxlanPort: 1, mtu: 1280, broadcastLimit: 1 })],
+  [
+    "highest figures",
+    lanWith({ vni: 16_777_215, vxlanPort: 65_535, mtu: 65_465, broadcastLimit: 1_000_000 }),
+  ],
+  ["protection said to be off", lanWith({ pinMac: false })],
   ["most spokes", lanWith({ spokes: numbered(4095, "s") })],
   ["most nodes", lanWith({ vxlanDevMap: mapOf(numbered(5000, "node-")) })],
   ["an empty device map", lanWith({ vxlanDevMap: {} })],
@@ -179,6 +185,15 @@ const badFigures: readonly (readonly [string, string, unknown])[] = [
   ["mtu", "65466", 65_466],
   ["mtu", "zero", 0],
   ["mtu", "text", "1500"],
+  ["broadcastLimit", "zero", 0],
+  ["broadcastLimit", "negative", -1],
+  ["broadcastLimit", "more than a million", 1_000_001],
+  ["broadcastLimit", "a fraction", 0.5],
+  ["broadcastLimit", "text", "100"],
+  ["broadcastLimit", "null", null],
+  ["pinMac", "text", "true"],
+  ["pinMac", "a number", 1],
+  ["pinMac", "null", null],
 ];
 
 function inField(field: string, values: readonly (readonly [string, unknown])[]): LanRow[] {
@@ -404,6 +419,12 @@ export const LAN_UPDATES: readonly LanUpdateRow[] = [
     bad: [],
   },
   { name: "all spokes removed", from: lanWith(), to: lanWith({ spokes: [] }), bad: [] },
+  {
+    name: "protection changed",
+    from: lanWith({ broadcastLimit: 10 }),
+    to: lanWith({ pinMac: true }),
+    bad: [],
+  },
   {
     name: "device map, MTU and namespaces changed",
     from: lanWith({ defaultVxlanDev: "eth0", vxlanDevMap: { a: "eth1" } }),

@@ -20,8 +20,8 @@ await converge(world, wanted);
 await world.kernel.settled();
 assert.deepEqual(missing(world, wanted), [], "a late deletion took what had been made anew");
 
-function lateSocket(): Transport {
-  const socket = openNetlinkSocket();
+function lateSocket(protocol?: number): Transport {
+  const socket = openNetlinkSocket(protocol);
   return {
     send: (datagram) => socket.send(datagram),
     receive: () => socket.receive(),
