@@ -14,6 +14,7 @@ import type { ClusterCache } from "./cluster_cache.ts";
 import type { Holders } from "./holders.ts";
 import { LanObjects } from "./lan_objects.ts";
 import { Migrations } from "./migrations.ts";
+import { type SpokePlace, spokePlaces } from "./spoke_moves.ts";
 import { ServerContact } from "./server_contact.ts";
 import { Soon } from "./soon.ts";
 
@@ -24,6 +25,8 @@ export interface ClusterLansOptions {
   readonly cache: ClusterCache;
   /** Called after other nodes have come to hold other spokes, or may share others. */
   readonly holdersChanged: () => void;
+  /** Called after other nodes have said something else of what they hold. */
+  readonly nodesChanged: () => void;
   /** Called with each state of this node's own object; undefined when it is gone. */
   readonly ownNode: (object: LanNodeObject | undefined) => void;
   /** Called whenever the API server has shown that it works. */
@@ -56,6 +59,7 @@ export class ClusterLans implements LanSource {
   /** What each of the other nodes holds. */
   readonly #nodes = new Map<string, LanNodeObject>();
   readonly #contact: ServerContact;
+  #nodesAreKnown = false;
   /** Whether there is anything to go by. */
   #isKnown: boolean;
   #changed: () => void = () => {};
@@ -76,6 +80,11 @@ export class ClusterLans implements LanSource {
     return this.#isKnown;
   }
 
+  /** The spokes that other nodes hold; undefined until all have been heard. */
+  places(): readonly SpokePlace[] | undefined {
+    return this.#nodesAreKnown ? spokePlaces(this.#nodes.values()) : undefined;
+  }
+
   /** Whether the API server answers as it should, as far as is known. */
   get isServerThere(): boolean {
     return this.#contact.problem === undefined;
@@ -89,7 +98,7 @@ export class ClusterLans implements LanSource {
   }
 
   async watch(changed: () => void, signal: AbortSignal): Promise<void> {
-    const { cache, holders, holdersChanged, times } = this.#options;
+    const { cache, holders, holdersChanged, nodesChanged, times } = this.#options;
     const { settleMs, saveMs } = { ...TIMES, ...times };
     using news = new Soon(settleMs, changed);
     using save = new Soon(saveMs, () => {
@@ -98,6 +107,7 @@ export class ClusterLans implements LanSource {
       cache.write({ lans: this.#lans.objects(), held: holders.held, migrations });
     });
     using recount = new Soon(settleMs, () => {
+      nodesChanged();
       if (!holders.update(this.#nodes.values())) return;
       holdersChanged();
       save.ask();
@@ -130,15 +140,14 @@ export class ClusterLans implements LanSource {
 
   async #followNodes(recount: Soon, signal: AbortSignal): Promise<void> {
     const { api, node, holders, ownNode } = this.#options;
-    let isSynced = false;
     const known = [...new Set(holders.held.map((held) => held.node))].map(strangeNode);
     const options = { signal, known, ...this.#follower("lannodes") };
     for await (const event of watchResource(api, LAN_NODES, options)) {
       // Until all have spoken, those of last time count.
-      isSynced ||= event.type === "synced";
+      this.#nodesAreKnown ||= event.type === "synced";
       if (event.type !== "synced" && event.object.metadata.name === node) {
         ownNode(event.type === "deleted" ? undefined : event.object);
-      } else if (this.#applyNode(event) && isSynced) {
+      } else if (this.#applyNode(event) && this.#nodesAreKnown) {
         recount.ask();
       }
     }

@@ -25,6 +25,7 @@ class Follower implements AsyncDisposable {
   readonly lans: ClusterLans;
   changes = 0;
   holderChanges = 0;
+  nodeChanges = 0;
   answers = 0;
   readonly ownNode: (string | undefined)[] = [];
   readonly #stop = new AbortController();
@@ -36,6 +37,7 @@ class Follower implements AsyncDisposable {
       ...{ api, node: NODE, holders, log },
       cache: new ClusterCache(`${dir.path}/cluster.json`, log),
       holdersChanged: () => this.holderChanges++,
+      nodesChanged: () => this.nodeChanges++,
       ownNode: (object) => this.ownNode.push(object?.metadata.resourceVersion),
       serverAnswers: () => this.answers++,
       times: { settleMs: 1, saveMs: 1 },

@@ -25,6 +25,7 @@ import { NodeReporter } from "./node_reporter.ts";
 import { OrphanWatch } from "./orphan_watch.ts";
 import { PodGate } from "./pod_gate.ts";
 import { ProgramFolder } from "./program_folder.ts";
+import { TableCare } from "./table_care.ts";
 
 export interface ClusterOptions {
   /** A kubeconfig; none: as found in the environment, in a pod its ServiceAccount. */
@@ -76,6 +77,7 @@ export class ClusterMembership implements Membership {
   readonly #devicesFolder: string;
   readonly #survey: UnderlaySurvey;
   readonly #orphans: OrphanWatch;
+  readonly #tables: TableCare;
   readonly #reporter: NodeReporter;
   /** None: this program runs from its sources. */
   readonly #installer: CniInstaller | undefined;
@@ -131,9 +133,17 @@ export class ClusterMembership implements Membership {
       ...{ api, node: node.name, holders: this.#holders, log },
       cache: new ClusterCache(`${stateDir}/cluster.json`, log),
       holdersChanged: () => this.#offerDevices(),
+      nodesChanged: () => this.#tables.look(),
       ownNode: (object) => this.#reporter.seen(object),
       serverAnswers: () => this.#reporter.apiServerAnswers(),
     });
+    const before = this.#holders.held.map(({ lanUid, spoke, node }) => (
+      { lanId: markId(lanUid), spoke, node }
+    ));
+    this.#tables = new TableCare({
+      ...{ node: node.name, kernel, registry, attachments, log },
+      others: () => this.lans.places(),
+    }, before);
   }
 
   problems() {
@@ -167,6 +177,7 @@ export class ClusterMembership implements Membership {
 
   changed(): void {
     this.#reporter.changed();
+    this.#tables.attachmentsChanged();
     if (this.#sharedSpokes() !== this.#shared) this.#offerDevices();
   }
 

@@ -6,6 +6,7 @@ import {
   decodeForwarding,
   deleteForwarding,
   dumpForwarding,
+  forgetForwarding,
 } from "./forwarding.ts";
 import { UNKNOWN_MAC } from "../base/mac.ts";
 import { decodeMessages, encodeMessages } from "./wire/message.ts";
@@ -81,6 +82,24 @@ Deno.test("deleteForwarding() keeps its bytes and says what `bridge fdb del` say
   assert.deepEqual(encodeMessages([request], 1), DELETE_BYTES);
   assert.deepEqual(difference(request, IPROUTE2_DELETE, NEIGHBOUR), NO_DIFFERENCE);
 });
+
+const FORGET = [
+  ["self", "02"],
+  ["master", "04"],
+] as const;
+for (const [table, flag] of FORGET) {
+  Deno.test(`forgetForwarding() says what \`bridge fdb del … ${table}\` says`, () => {
+    const request = forgetForwarding(2, "02:00:00:00:01:00", table);
+    assert.deepEqual(
+      request.payload,
+      hex(`
+        07 00 00 00  02 00 00 00  00 00  ${flag}  00  # ndmsg: family 7; index 2; no state; flags
+        0a 00 02 00  02 00 00 00 01 00 00 00          # NDA_LLADDR
+      `),
+    );
+    assert.deepEqual([request.type, request.flags], [29, 5]);
+  });
+}
 
 Deno.test("dumpForwarding() keeps its bytes", () => {
   assert.deepEqual(encodeMessages([dumpForwarding()], 1), DUMP_BYTES);

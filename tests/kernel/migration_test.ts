@@ -1,0 +1,144 @@
+/** A VM that moves: two nodes hold its spoke for a while, and frames follow it at the hand-over. */
+
+import assert from "node:assert/strict";
+import { LinuxKernel } from "../../src/kernel/linux.ts";
+import type { AgentNode } from "../support/agent_lab.ts";
+import { type AgentLab, createAgentLab, seedLan } from "../support/agent_lab.ts";
+import { differences, sentinel } from "../support/frame_kinds.ts";
+import { HandOver } from "../support/hand_over.ts";
+import { lanTest } from "../support/lan_features.ts";
+import { FrameSocket } from "../support/raw_frames.ts";
+import { attachStation, pass, type Station } from "../support/stations.ts";
+
+const LAN = "k8slan-system/lan-test";
+/** An address behind the VM, of which no list knows. */
+const NESTED = "02:00:00:00:0e:57";
+/** Longer than stacks wait before they say that they are there. Milliseconds. */
+const WINDOW = 1_500;
+
+interface Stage extends AsyncDisposable {
+  readonly lab: AgentLab;
+  /** Pods on worker1 (where the VM is), worker2 (where it goes) and worker3. */
+  readonly near: Station;
+  readonly beside: Station;
+  readonly far: Station;
+  /** Where the VM is. */
+  readonly source: Station;
+  /** Takes a pod for the VM to worker2. */
+  target(): Promise<Station>;
+}
+
+async function prepare(): Promise<Stage> {
+  const lab = await createAgentLab({ nodes: 3 });
+  const stations: Station[] = [];
+  const station = async (node: string, name: string, config: object) => {
+    const made = await attachStation(lab, node, name, { lan: LAN, ...config });
+    stations.push(made);
+    return made;
+  };
+  try {
+    await lab.putLan(seedLan(lab));
+    const near = await station("worker1", "near", { spoke: "pod2" });
+    const beside = await station("worker2", "beside", { spoke: "pod3" });
+    const far = await station("worker3", "far", { spoke: "pod4" });
+    const source = await station("worker1", "source", { spoke: "pod1" });
+    // All tables lead to the VM, and to what is behind it.
+    for (const mac of [source.mac, NESTED]) {
+      for (const { wire } of [beside, far]) {
+        const frames = [sentinel(mac)];
+        assert.deepEqual(differences(frames, await pass(source.wire, wire, frames)), []);
+      }
+    }
+    return {
+      ...{ lab, near, beside, far, source },
+      target: () => station("worker2", "target", { spoke: "pod1" }),
+      async [Symbol.asyncDispose]() {
+        for (const made of stations) made[Symbol.dispose]();
+        await lab[Symbol.asyncDispose]();
+      },
+    };
+  } catch (error) {
+    await lab[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function netnsOf({ netnsDir }: AgentNode): string {
+  return `${netnsDir}/knlvrf`;
+}
+
+/** As the agents of the other nodes do when they hear that the VM has left its node. */
+function forgetSource({ lab, source }: Stage): void {
+  for (const name of ["worker2", "worker3"]) {
+    const { netnsDir } = lab.node(name);
+    using kernel = new LinuxKernel(netnsDir);
+    const known = kernel.forgetNode(`${netnsDir}/knlvrf`, "vx2", { mac: source.mac });
+    assert.ok(known >= 2, `${name} knew ${known} addresses of the node`);
+  }
+}
+
+lanTest("a VM's next pod has the address of its first, and says nothing of it", async () => {
+  await using stage = await prepare();
+  const { lab, beside, far, source } = stage;
+  using outward = new FrameSocket(netnsOf(lab.node("worker2")), "vx2", { outgoing: true });
+  for (const { wire } of [beside, far]) wire.take();
+  const target = await stage.target();
+  assert.equal(target.mac, source.mac);
+  const heard = await Promise.all([outward, beside.wire, far.wire].map(async (wire) => {
+    const frames = await wire.takeUntil(() => false, WINDOW);
+    return frames.map((frame) => frame.toHex());
+  }));
+  assert.deepEqual(heard, [[], [], []]);
+  // And all goes on as before for the VM, which is still where it was.
+  for (const { wire } of [beside, far]) {
+    const stream = new HandOver({
+      ...{ sender: wire, source: source.wire, target: target.wire, mac: source.mac },
+    });
+    assert.deepEqual(await stream.probe(20), { source: 20, target: 0 });
+  }
+});
+
+lanTest("frames follow a VM as soon as it is announced on its next node", async () => {
+  await using stage = await prepare();
+  const { lab, near, beside, far, source } = stage;
+  const target = await stage.target();
+  const ends = { source: source.wire, target: target.wire, mac: source.mac };
+  const stream = new HandOver({ sender: far.wire, ...ends });
+  const report = stream.announced();
+  assert.ok(report.gapMs < 1_000, JSON.stringify(report));
+  assert.equal(report.early, 0);
+  assert.equal(report.late, 0);
+  // The pods of both nodes find it too, before and after its first pod is gone.
+  for (const step of ["held by both", "held by one"]) {
+    for (const { wire } of [near, beside, far]) {
+      const { target: came, source: strayed } = await new HandOver({ sender: wire, ...ends })
+        .probe();
+      assert.deepEqual([came, strayed], [20, 0], step);
+    }
+    if (step === "held by both") await lab.node("worker1").detach(source.workload);
+  }
+});
+
+lanTest("frames follow a VM that says nothing once its first pod is gone", async () => {
+  await using stage = await prepare();
+  const { lab, near, beside, far, source } = stage;
+  const target = await stage.target();
+  const ends = { source: source.wire, target: target.wire, mac: source.mac };
+  const stream = new HandOver({ sender: far.wire, ...ends });
+  const report = await stream.silent(async () => {
+    await lab.node("worker1").detach(source.workload);
+    // Without further ado they would be lost for minutes.
+    assert.deepEqual(await new HandOver({ sender: beside.wire, ...ends }).probe(), {
+      ...{ source: 0, target: 0 },
+    });
+    forgetSource(stage);
+  });
+  assert.equal(report.early, 0);
+  assert.ok(report.lost > 0);
+  for (const { wire } of [near, beside, far]) {
+    for (const mac of [source.mac, NESTED]) {
+      const { target } = await new HandOver({ sender: wire, ...ends, mac }).probe();
+      assert.equal(target, 20, `to ${mac}`);
+    }
+  }
+});
