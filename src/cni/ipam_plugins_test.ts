@@ -122,3 +122,30 @@ testPlugins("static's addresses, routes and DNS are taken as configured", async 
   assert.deepEqual(output?.["routes"], ipam.routes);
   assert.deepEqual(output?.["dns"], ipam.dns);
 });
+
+testPlugins("static's addresses are those that the pod asks for", async (path) => {
+  const ipam = { type: "static", addresses: [{ address: "192.0.2.7/24" }] };
+  const asked = ["192.0.2.9/24", "2001:db8::9/64"];
+  const capable = { capabilities: { ips: true }, runtimeConfig: { ips: asked } };
+  const cases = [
+    { more: capable, env: {}, expected: asked },
+    // As multus writes the same beside it, whether the network declares the capability or not.
+    { more: capable, env: { CNI_ARGS: `IgnoreUnknown=1;IP=${asked}` }, expected: asked },
+    {
+      more: {},
+      env: { CNI_ARGS: `IgnoreUnknown=1;IP=${asked}` },
+      expected: ["192.0.2.7/24", ...asked],
+    },
+    { more: {}, env: {}, expected: ["192.0.2.7/24"] },
+  ];
+  for (const { more, env, expected } of cases) {
+    await using agent = new StubAgent();
+    const config = netConf("1.0.0", { ipam, ...more });
+    const call = { command: "ADD", socket: agent.socket, config, path, env };
+    const { code, output } = await callCni(call);
+    assert.equal(code, 0, JSON.stringify(output));
+    const ips: unknown = output?.["ips"];
+    assert.ok(Array.isArray(ips));
+    assert.deepEqual(ips.map(({ address }) => address), expected);
+  }
+});

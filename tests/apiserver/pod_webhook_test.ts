@@ -13,6 +13,8 @@ import {
 import { ApiServer } from "../support/api_server.ts";
 import { TestFacts } from "../support/controller_facts.ts";
 import { applyObject } from "../support/manifest_install.ts";
+import { docObjects } from "../support/doc_objects.ts";
+import { installLanCrd } from "../support/lan_crd.ts";
 import { installNetworkCrd } from "../support/network_crd.ts";
 import { type RawAnswer, RawKube, type RawObject } from "../support/raw_kube.ts";
 import { until } from "../support/until.ts";
@@ -231,3 +233,10 @@ for (const certificate of ["own", "cert-manager"] as const) {
     }
   });
 }
+
+Deno.test("an API server takes every object of docs/pods.md", async () => {
+  await installLanCrd(api);
+  const objects = await docObjects("pods.md");
+  assert.ok(objects.length > 10, String(objects.length));
+  for (const object of objects) await applyObject(kube, object, { dryRun: true });
+});

@@ -11,6 +11,7 @@ import {
   podObject,
 } from "../support/product_objects.ts";
 import { until } from "../support/until.ts";
+import { POD_STEPS } from "./pod_steps.ts";
 
 /** Within so much the status of a LAN has to be true again. Milliseconds. */
 const TRUTH_MS = 2_000;
@@ -396,6 +397,8 @@ const STEPS: Readonly<Record<string, (product: Product) => Promise<void>>> = {
     const moved = lanObject("kept", { vni: 85, spokes: ["a"] });
     await rejects(product.cluster.apply(moved), /is immutable/);
   },
+
+  ...POD_STEPS,
 };
 
 /** Configurations that can't work, and what a pod's events have to say about them. */

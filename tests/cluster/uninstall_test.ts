@@ -10,6 +10,7 @@ import { installProduct, type Product } from "../support/product.ts";
 import { lanObject, podObject } from "../support/product_objects.ts";
 
 const SCRIPT = new URL("../../deploy/uninstall", import.meta.url).pathname;
+const POD_WEBHOOK = new URL("../../deploy/k8slan-pod-webhook.yaml", import.meta.url).pathname;
 
 /** Everything of ours on a node, the product itself included. */
 const LISTING = `
@@ -33,8 +34,8 @@ async function uninstall(cluster: TestCluster, ...options: readonly string[]): P
 
 /** What there is of the product in the cluster and on its nodes. */
 async function remains(cluster: TestCluster): Promise<string[]> {
-  const kinds = "validatingwebhookconfigurations,validatingadmissionpolicies," +
-    "validatingadmissionpolicybindings,clusterroles,clusterrolebindings,crd,namespaces";
+  const kinds = "validatingwebhookconfigurations,mutatingwebhookconfigurations," +
+    "validatingadmissionpolicies,validatingadmissionpolicybindings,clusterroles,clusterrolebindings,crd,namespaces";
   const inCluster = await cluster.kubectl(["get", kinds, "-o=name"]);
   const networks = await cluster.kubectl(["get", "net-attach-def", "-A", "-o=name"]);
   const onNodes = await Promise.all(cluster.nodes.map((node) => node.run(["sh", "-c", LISTING])));
@@ -60,6 +61,7 @@ rootTest("deploy/uninstall", async (t) => {
   await using cluster = await startCluster({ nodes: 2 });
   {
     using product = await installProduct(cluster);
+    await cluster.kubectl(["apply", "-f", POD_WEBHOOK]);
     await t.step("refuses while a pod is attached, and touches nothing", async () => {
       await attachPod(product);
       const before = await remains(cluster);

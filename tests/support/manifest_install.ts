@@ -12,6 +12,7 @@ export function shippedObjects(certificate: Certificate = "own"): RawObject[] {
 
 /** Kinds of the manifests by their plural. */
 const PLURALS: Readonly<Record<string, string>> = {
+  NetworkAttachmentDefinition: "network-attachment-definitions",
   NetworkPolicy: "networkpolicies",
   ValidatingAdmissionPolicy: "validatingadmissionpolicies",
 };
