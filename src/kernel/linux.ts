@@ -24,6 +24,8 @@ import { readForeignVxlans } from "./foreign_vxlans.ts";
 import { changeFilters, filterProblem } from "./filters.ts";
 import { forgetNode } from "./forget_node.ts";
 import type { Kernel, LeftPlace, Scope } from "./kernel.ts";
+import { groupLimit } from "./group_limit.ts";
+import type { Kernel, Scope } from "./kernel.ts";
 import { createLanNetns, isUnfinishedNetns } from "./lan_netns.ts";
 import { netnsIdentity } from "./netns_identity.ts";
 import { findLink, linkAt, observeLan } from "./observe.ts";
@@ -132,7 +134,7 @@ export class LinuxKernel implements Kernel, Disposable {
         } else this.#applyRun(run, places);
       }
     } catch (error) {
-      throw vxlanClash(error, ops, this.#netnsDir) ?? error;
+      throw vxlanClash(error, ops, this.#netnsDir) ?? groupLimit(error, ops) ?? error;
     }
   }
 

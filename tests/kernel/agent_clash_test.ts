@@ -108,6 +108,14 @@ const CLASHES: readonly Clash[] = [
     says: [/UDP port 4789/, /"cilium" in the host's/, /another spec.vxlanPort or remove/],
   },
   {
+    name: "a limit on multicast groups",
+    plant: "ip link add theirs type vxlan id 9 group ff02::9 dev eth1 dstport 4789;" +
+      "ip link set theirs up; sysctl -qw net.core.optmem_max=1",
+    remove: "sysctl -qw net.core.optmem_max=131072",
+    code: AGAIN,
+    says: [/group "ff02::14" .* on underlay device "eth1"/, /raise net.core.optmem_max/],
+  },
+  {
     name: "the workload's interface of that name",
     plant: "nsenter --net=$pod ip link add net1 type bridge",
     remove: "nsenter --net=$pod ip link del net1",

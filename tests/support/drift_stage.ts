@@ -21,7 +21,22 @@ export interface Meanwhile {
   /** Lines of the picture that differ, as a pattern each. */
   readonly differs?: readonly RegExp[];
   readonly end: string;
+  /** What one of the conditions says. */
+  readonly says?: RegExp;
+  /** Within so much it is over after `end`, if more than two seconds. Milliseconds. */
+  readonly heals?: number;
+  /** Within so much the agent has to say so, if more than two seconds. Milliseconds. */
+  readonly within?: number;
 }
+
+/** What carries the LAN. */
+export interface StageUnderlay {
+  readonly device: string;
+  /** A shell command that makes it on a node that has `eth1`; with `$address`, if it is to have one. */
+  readonly make: string;
+}
+
+const ETH1: StageUnderlay = { device: "eth1", make: "true" };
 
 /** A LAN over two nodes: a macvtap and a veth on the first, and one more workload on the second. */
 export class DriftStage implements AsyncDisposable {
@@ -44,16 +59,22 @@ export class DriftStage implements AsyncDisposable {
     this.#variables = variables;
   }
 
-  static async prepare(): Promise<DriftStage> {
+  static async prepare({ device, make } = ETH1): Promise<DriftStage> {
     const lab = await createAgentLab({ nodes: 2 });
     try {
-      await lab.putLan(seedLan(lab));
+      for (const { host } of lab.nodes) {
+        await host.run(["sh", "-euc", `address=; ${make}`]);
+        await host.linkLocal(device);
+      }
+      const seed = seedLan(lab);
+      const vxlanDevMap = Object.fromEntries(lab.nodes.map((node) => [node.uniqueName, device]));
+      await lab.putLan({ ...seed, spec: { ...seed.spec, vxlanDevMap } });
       const [one, two] = [lab.node("worker1"), lab.node("worker2")];
       const a = await attach(lab, one, "pod1", "10.9.0.1", "macvtap");
       const b = await attach(lab, one, "pod2", "10.9.0.2", "veth");
       await attach(lab, two, "pod3", "10.9.0.3", "macvtap");
       const whole = await takePicture(one, [a, b]);
-      const stage = new DriftStage(lab, [a, b], whole, await variables(lab, a, b));
+      const stage = new DriftStage(lab, [a, b], whole, await variables(lab, device, a, b));
       await stage.isReached();
       return stage;
     } catch (error) {
@@ -109,12 +130,15 @@ export class DriftStage implements AsyncDisposable {
   }
 
   /** Everything, or `part` of it, is as in the beginning, and nothing is complained about. */
-  async healed(part: (picture: NodePicture) => object = (picture) => picture): Promise<void> {
+  async healed(
+    part: (picture: NodePicture) => object = (picture) => picture,
+    within = 2_000,
+  ): Promise<void> {
     await this.#explain(async () => {
       const whole = part(this.#whole);
-      await untilPicture("as it was", async () => part(await this.#look()), whole);
+      await untilPicture("as it was", async () => part(await this.#look()), whole, within);
       await until("no complaint", async () => (await this.#conditions()).length === 0, {
-        timeout: 2_000,
+        timeout: within,
       });
       // Nothing must be reached only because it was learned before.
       await this.#forgetNeighbours();
@@ -131,11 +155,12 @@ export class DriftStage implements AsyncDisposable {
     }, { timeout: 5_000 });
   }
 
-  async tells({ reasons, differs = [] }: Meanwhile): Promise<void> {
+  async tells({ reasons, differs = [], says, within = 2_000 }: Meanwhile): Promise<void> {
     await this.#explain(async () => {
       await until(`complaints ${reasons.join(", ")}`, async () => {
         const found = await this.#conditions();
         assert.deepEqual(found.map(({ reason }) => reason), reasons);
+        if (says !== undefined) assert.match(found.map(({ message }) => message).join(), says);
         const lines = differingLines(await this.#look(), this.#whole);
         const touched = lines.filter((line) => /\/pod[12]\b|\/workloads\//.test(line));
         assert.deepEqual(touched, [], "Workloads and their spokes have nothing to do with it");
@@ -143,7 +168,7 @@ export class DriftStage implements AsyncDisposable {
           assert.ok(lines.some((line) => pattern.test(line)), `${pattern}`);
         }
         return true;
-      }, { timeout: 2_000 });
+      }, { timeout: within });
       for (const { message } of await this.#conditions()) assert.match(message, /lan-test/);
       await this.#isQuiet();
     });
@@ -212,16 +237,23 @@ async function attach(
   return workload;
 }
 
-async function variables(lab: AgentLab, a: Workload, b: Workload): Promise<string> {
+async function variables(
+  lab: AgentLab,
+  device: string,
+  a: Workload,
+  b: Workload,
+): Promise<string> {
   const { host, netnsDir } = lab.node("worker1");
-  const eth1 = (await host.links()).find(({ ifname }) => ifname === "eth1");
+  const links = await host.links();
+  const addressOf = (name: string) => links.find(({ ifname }) => ifname === name)?.address;
   return [
     `netns=${netnsDir}/knlvrf`,
     'lan="nsenter --net=$netns"',
     `a="nsenter --net=${a.netns}"`,
     `b="nsenter --net=${b.netns}"`,
     `fabric=${lab.net.netnsPath("fabric")}`,
-    `mac=${eth1?.address}`,
-    `linklocal=${await host.linkLocal("eth1")}`,
+    `mac=${addressOf("eth1")}`,
+    `submac=${addressOf(device)}`,
+    `linklocal=${await host.linkLocal(device)}`,
   ].join("\n");
 }
