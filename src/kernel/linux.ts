@@ -25,7 +25,6 @@ import { changeFilters, filterProblem } from "./filters.ts";
 import { forgetNode } from "./forget_node.ts";
 import type { Kernel, LeftPlace, Scope } from "./kernel.ts";
 import { groupLimit } from "./group_limit.ts";
-import type { Kernel, Scope } from "./kernel.ts";
 import { createLanNetns, isUnfinishedNetns } from "./lan_netns.ts";
 import { netnsIdentity } from "./netns_identity.ts";
 import { findLink, linkAt, observeLan } from "./observe.ts";
