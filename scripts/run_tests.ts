@@ -39,6 +39,7 @@ const TIERS: readonly Tier[] = [
       "iputils-ping:ping",
       "tcpdump:tcpdump",
       "iperf3:iperf3",
+      "nftables:nft",
       "util-linux:nsenter",
       "procps:ps",
       "containernetworking-plugins:/usr/lib/cni/static",

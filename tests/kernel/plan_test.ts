@@ -139,6 +139,21 @@ rootTest("opText() takes names that are words of `ip`, or of the shell, for name
   assert.deepEqual((await lab.node.links()).map(({ ifname }) => ifname), ["lo", "eth1"]);
 });
 
+rootTest("opText() of filters, typed by hand, makes the rules that apply() makes", async () => {
+  await using lab = await PlanLab.create({ pinMac: true, broadcastLimit: 300 });
+  const rules = () => lab.lab.run(lab.places.lan, ["nft", "-nn", "list", "ruleset"]);
+  await lab.byHand("text");
+  const byHand = await rules();
+  assert.deepEqual(await lab.missing(), []);
+  assert.equal(byHand.match(/ether saddr != 02:/g)?.length, 2);
+  assert.equal(byHand.match(/limit rate over 300\/second burst 300 packets/g)?.length, 2);
+  await lab.byHand("removal-text");
+  await assertNothingLeft(lab);
+  await lab.plan("apply");
+  assert.deepEqual(await rules(), byHand);
+  assert.deepEqual(await lab.missing(), []);
+});
+
 rootTest("apply() a second time has nothing to do", async () => {
   await using lab = await PlanLab.create();
   await lab.plan("apply");
