@@ -255,6 +255,15 @@ const refusals: readonly Refusal[] = [
     says: /needs "\/run\/k8slan\/netns\/knlvrf" for its network namespace/,
   },
   {
+    what: "a LAN with filters where the kernel has none",
+    code: "FilterUnavailable",
+    retriable: false,
+    lans: [seedLan({ pinMac: true, broadcastLimit: 10 })],
+    given: ({ kernel }) => kernel.noFilters = "Cannot open a netlink socket: EPROTONOSUPPORT",
+    says:
+      /asks for spec\.pinMac and spec\.broadcastLimit, which this node cannot give: Cannot open/,
+  },
+  {
     what: "a host link with the spoke's name",
     code: "LinkClash",
     retriable: false,
@@ -286,6 +295,13 @@ for (const { what, code, retriable, lans, config, request, given, says } of refu
     assert.deepEqual([...agent.attachments.all()], held);
   });
 }
+
+Deno.test("add() minds a kernel without filters only for LANs that ask for some", async () => {
+  using agent = new AgentParts();
+  agent.kernel.noFilters = "there are none";
+  await agent.add();
+  assert.equal(agent.kernel.applied.some(({ op }) => op === "filter-port"), false);
+});
 
 Deno.test("add() refuses what a bridge cannot take", async () => {
   using agent = new AgentParts();

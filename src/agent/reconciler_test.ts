@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { AgentParts, POD1, POD2 } from "../../tests/support/agent_parts.ts";
 import { FakeLink, FakeNetns } from "../../tests/support/fake_machine.ts";
+import type { LanSpec } from "../api/lan.ts";
 import { SEED_UID, seedLan } from "../../tests/support/lan_fixture.ts";
 import { HOST } from "../plan/ops.ts";
 
@@ -446,4 +447,66 @@ Deno.test("conditions() name a VXLAN of another program, whether or not the LAN 
   kernel.machine.remove(cilium);
   agent.foreign.lookAgain();
   assert.deepEqual(conditions(agent), []);
+});
+
+/** The LAN of `agent` with other values in its spec. */
+function change(agent: AgentParts, spec: Partial<LanSpec>): Promise<boolean> {
+  agent.registry.replace([seedLan(spec)]);
+  return agent.reconciler.reconcile(SEED_UID);
+}
+
+function filters(agent: AgentParts): Record<string, unknown> {
+  const file = agent.kernel.machine.files.get(NETNS);
+  return Object.fromEntries(file instanceof FakeNetns ? file.filters ?? [] : []);
+}
+
+Deno.test("reconcile() gives what is attached filters and takes them away", async () => {
+  using agent = await running();
+  await change(agent, { pinMac: true });
+  const macs = [...agent.attachments.all()].map(({ port, details }) => [port, details?.mac]);
+  assert.deepEqual(
+    filters(agent),
+    Object.fromEntries(macs.map(([port, mac]) => [port, { mac }])),
+  );
+  await change(agent, {});
+  assert.deepEqual(filters(agent), {});
+  assert.deepEqual(
+    agent.kernel.applied.map(({ op }) => op),
+    ["filter-port", "filter-port", "filter-port", "delete-filters"],
+  );
+});
+
+Deno.test("reconcile() says that the kernel cannot filter, and leaves what is attached", async () => {
+  using agent = await running();
+  agent.kernel.noFilters = "there are none";
+  assert.equal(await change(agent, { broadcastLimit: 5 }), true);
+  assert.deepEqual(conditions(agent), ["FilterUnavailable"]);
+  assert.deepEqual(agent.kernel.applied, []);
+  delete agent.kernel.noFilters;
+  await agent.reconciler.reconcile(SEED_UID);
+  assert.deepEqual(conditions(agent), []);
+  assert.equal(Object.keys(filters(agent)).length, 3);
+});
+
+Deno.test("reconcile() names what cannot be pinned, because its record was lost", async () => {
+  using agent = await running();
+  const [first] = agent.attachments.ofLan(SEED_UID);
+  const { details: _, target: __, ...bare } = first!;
+  agent.attachments.restore(bare);
+  await change(agent, { pinMac: true });
+  const [condition] = agent.reconciler.conditions(SEED_UID);
+  assert.equal(condition?.reason, "AddressNotPinned");
+  assert.match(condition?.message ?? "", /was lost .* send with any: "pod1"; restart those/);
+  assert.deepEqual(Object.keys(filters(agent)).length, 2);
+});
+
+Deno.test("reconcile() leaves an address pinned whose record was lost", async () => {
+  using agent = await running();
+  await change(agent, { pinMac: true });
+  const before = filters(agent);
+  const [first] = agent.attachments.ofLan(SEED_UID);
+  const { details: _, target: __, ...bare } = first!;
+  agent.attachments.restore(bare);
+  await agent.reconciler.reconcile(SEED_UID);
+  assert.deepEqual([conditions(agent), filters(agent)], [[], before]);
 });
