@@ -1,35 +1,12 @@
 /** The part of docs/benchmarks.md that the row "cluster" writes. */
 
-import type { Finding } from "./finding.ts";
-import { table } from "./report.ts";
+import type { Section } from "./section.ts";
 
-const HEADING = "## In a cluster";
-
-/** `former`, in which the section is new; all else is as it was. */
-export function withClusterSection(
-  former: string,
-  conditions: readonly (readonly [string, string])[],
-  findings: readonly Finding[],
-): string {
-  const section = `${HEADING}
-
-Written by \`scripts/bench cluster\`: the installed product on a cluster of two nodes on one machine
-(\`docs/cluster.md\`), with nothing else on it but what Kubernetes needs.
-
-${conditions.map(([name, value]) => `- ${name}: ${value}`).join("\n")}
-
-${table(findings)}
-
-${NOTES}`;
-  const at = former.indexOf(`${HEADING}\n`);
-  if (at < 0) return `${former.trimEnd()}\n\n${section}`;
-  const end = former.indexOf("\n## ", at);
-  return `${former.slice(0, at)}${section}${end < 0 ? "" : former.slice(end)}`;
-}
-
-const NOTES = `How:
-
-- **applied, deleted**: from the first of the requests, ten of which are under way at any time. What
+export const CLUSTER_SECTION: Section = {
+  heading: "In a cluster",
+  intro: `Written by \`scripts/bench cluster\`: the installed product on a cluster of two nodes on one machine
+(\`docs/cluster.md\`), with nothing else on it but what Kubernetes needs.`,
+  notes: `- **applied, deleted**: from the first of the requests, ten of which are under way at any time. What
   kubelet gives is asked of it every 20 ms (\`GetAllocatableResources\`); the status of a node is what
   the scheduler goes by, and is written by kubelet once a second here, every ten by default.
 - **idle**: what /proc says. Nothing is attached on the one node, all spokes of all LANs on the other,
@@ -44,3 +21,12 @@ const NOTES = `How:
   machine hangs, so that the lease has to run out; **deleted**: its pod, as in a roll-out, so that the
   lease is given back.
 `;
+
+export const CLUSTER_SECTION: Section = {
+  heading: "## In a cluster",
+  about:
+    `Written by \`scripts/bench cluster\`: the installed product on a cluster of two nodes on one machine
+(\`docs/cluster.md\`), with nothing else on it but what Kubernetes needs.`,
+  notes: NOTES,
+},
+};

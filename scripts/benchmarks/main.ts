@@ -6,15 +6,17 @@ import { parseArgs } from "node:util";
 import { describe } from "../../src/base/errors.ts";
 import { attachRow } from "./attach_row.ts";
 import { Bench, ROOT } from "./bench.ts";
-import { withClusterSection } from "./cluster_report.ts";
+import { CLUSTER_SECTION } from "./cluster_report.ts";
 import { clusterRow } from "./cluster_row.ts";
 import { cniRow } from "./cni_row.ts";
 import type { Finding } from "./finding.ts";
 import { lanRow } from "./lan_row.ts";
 import { loadAverage, machine } from "./machine.ts";
 import { memoryRow } from "./memory_row.ts";
+import { MIGRATION_SECTION, migrationRow } from "./migration_row.ts";
 import { document, table } from "./report.ts";
 import { scaleRow } from "./scale_row.ts";
+import { type Section, withSection } from "./section.ts";
 import { throughputRow } from "./throughput_row.ts";
 
 type Row = (bench: Bench) => Promise<readonly Finding[]>;
@@ -28,9 +30,15 @@ const ROWS: Readonly<Record<string, Row>> = {
   scale: scaleRow,
 };
 
-/** Needs minutes and memory of its own, and has a section of its own: it runs only when it is named. */
-const CLUSTER = "cluster";
-const ALL: Readonly<Record<string, Row>> = { ...ROWS, [CLUSTER]: clusterRow };
+/** With a section of their own: they run only when they are named. */
+const NAMED: Readonly<Record<string, { readonly row: Row; readonly section: Section }>> = {
+  cluster: { row: clusterRow, section: CLUSTER_SECTION },
+  migration: { row: migrationRow, section: MIGRATION_SECTION },
+};
+const ALL: Readonly<Record<string, Row>> = {
+  ...ROWS,
+  ...Object.fromEntries(Object.entries(NAMED).map(([name, { row }]) => [name, row])),
+};
 
 const DOCUMENT = `${ROOT}docs/benchmarks.md`;
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
@@ -70,12 +78,11 @@ async function main(): Promise<number> {
   // A part of the rows, or figures made in haste, are not what the document promises.
   if (values.quick) return 0;
   const former = await Deno.readTextFile(DOCUMENT).catch(() => "");
-  const inCluster = byRow[CLUSTER];
-  const text = positionals.length === 0
-    ? document(conditions, findings, former)
-    : inCluster === undefined
-    ? former
-    : withClusterSection(former, conditions, inCluster);
+  let text = positionals.length === 0 ? document(conditions, findings, former) : former;
+  for (const [name, { section }] of Object.entries(NAMED)) {
+    const own = byRow[name];
+    if (own !== undefined) text = withSection(text, section, conditions, own);
+  }
   if (text === former) return 0;
   await Deno.writeTextFile(DOCUMENT, text);
   bench.note(`wrote ${DOCUMENT}`);
