@@ -2,11 +2,9 @@
 
 import type { Section } from "./section.ts";
 
-export const CLUSTER_SECTION: Section = {
-  heading: "In a cluster",
-  intro: `Written by \`scripts/bench cluster\`: the installed product on a cluster of two nodes on one machine
-(\`docs/cluster.md\`), with nothing else on it but what Kubernetes needs.`,
-  notes: `- **applied, deleted**: from the first of the requests, ten of which are under way at any time. What
+const NOTES = `How:
+
+- **applied, deleted**: from the first of the requests, ten of which are under way at any time. What
   kubelet gives is asked of it every 20 ms (\`GetAllocatableResources\`); the status of a node is what
   the scheduler goes by, and is written by kubelet once a second here, every ten by default.
 - **idle**: what /proc says. Nothing is attached on the one node, all spokes of all LANs on the other,
@@ -28,5 +26,4 @@ export const CLUSTER_SECTION: Section = {
     `Written by \`scripts/bench cluster\`: the installed product on a cluster of two nodes on one machine
 (\`docs/cluster.md\`), with nothing else on it but what Kubernetes needs.`,
   notes: NOTES,
-},
 };

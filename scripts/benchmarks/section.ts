@@ -1,38 +1,35 @@
-/** Parts of docs/benchmarks.md that rows write which run only when they are named. */
+/** Parts of docs/benchmarks.md that belong to one row each, which runs only when it is named. */
 
 import type { Finding } from "./finding.ts";
 import { table } from "./report.ts";
 
 export interface Section {
-  /** Without the "## ". */
+  /** Its first line. */
   readonly heading: string;
   /** What was measured, on what. */
-  readonly intro: string;
-  /** How, as a list. */
+  readonly about: string;
+  /** How. */
   readonly notes: string;
 }
 
 /** `former`, in which the section is new; all else is as it was. */
 export function withSection(
   former: string,
-  { heading, intro, notes }: Section,
+  { heading, about, notes }: Section,
   conditions: readonly (readonly [string, string])[],
   findings: readonly Finding[],
 ): string {
-  const title = `## ${heading}`;
-  const text = `${title}
+  const section = `${heading}
 
-${intro}
+${about}
 
 ${conditions.map(([name, value]) => `- ${name}: ${value}`).join("\n")}
 
 ${table(findings)}
 
-How:
-
 ${notes}`;
-  const at = former.indexOf(`${title}\n`);
-  if (at < 0) return `${former.trimEnd()}\n\n${text}`;
+  const at = former.indexOf(`${heading}\n`);
+  if (at < 0) return `${former.trimEnd()}\n\n${section}`;
   const end = former.indexOf("\n## ", at);
-  return `${former.slice(0, at)}${text}${end < 0 ? "" : former.slice(end)}`;
+  return `${former.slice(0, at)}${section}${end < 0 ? "" : former.slice(end)}`;
 }

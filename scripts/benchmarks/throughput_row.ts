@@ -7,7 +7,7 @@ import type { Bench } from "./bench.ts";
 import type { Finding } from "./finding.ts";
 import { median } from "./stats.ts";
 
-type Kind = "macvtap" | "veth";
+export type Kind = "macvtap" | "veth";
 
 const KINDS: readonly Kind[] = ["macvtap", "veth"];
 const SECONDS = 2;
@@ -17,7 +17,7 @@ const MTU = 1426;
 const BUDGET = 0.98;
 
 /** Two workloads, one on each node, that reach each other. */
-interface Path {
+export interface Path {
   readonly client: string;
   readonly server: string;
   readonly address: string;
@@ -36,7 +36,7 @@ async function measure(bench: Bench, lab: Lab): Promise<readonly Finding[]> {
       await byHand(lab, at + 1, kind),
     ];
     const samples: number[][] = paths.map(() => []);
-    for (const path of paths) await prepare(lab, path);
+    for (const path of paths) await preparePath(lab, path);
     for (let turn = 0; turn < (bench.quick ? 1 : 5); turn++) {
       for (const [which, path] of paths.entries()) samples[which]!.push(await gigabits(lab, path));
     }
@@ -108,13 +108,13 @@ async function byHand(lab: Lab, number: number, kind: Kind): Promise<Path> {
   return pathOf(ends, `10.98.${number}`);
 }
 
-function pathOf(ends: readonly string[], network: string): Path {
+export function pathOf(ends: readonly string[], network: string): Path {
   const [client = "", server = ""] = ends;
   return { client, server, address: `${network}.2` };
 }
 
 /** Gives both ends addresses, waits until they reach each other and starts the server. */
-async function prepare(lab: Lab, { client, server, address }: Path): Promise<void> {
+export async function preparePath(lab: Lab, { client, server, address }: Path): Promise<void> {
   const clientAddress = address.replace(/2$/, "1");
   await lab.run(client, ["ip", "addr", "add", `${clientAddress}/24`, "dev", IFNAME]);
   await lab.run(server, ["ip", "addr", "add", `${address}/24`, "dev", IFNAME]);
@@ -125,7 +125,7 @@ async function prepare(lab: Lab, { client, server, address }: Path): Promise<voi
   await lab.spawn(server, ["iperf3", "--server", "--forceflush"]).waitFor(/listening/);
 }
 
-async function gigabits(lab: Lab, { client, address }: Path): Promise<number> {
+export async function gigabits(lab: Lab, { client, address }: Path): Promise<number> {
   const output = await lab.run(client, ["iperf3", "-J", "-t", `${SECONDS}`, "-c", address]);
   return JSON.parse(output).end.sum_received.bits_per_second / 1e9;
 }
