@@ -1,6 +1,6 @@
 /** What a measurement found, and whether that is good enough. */
 
-export type Unit = "ms" | "s" | "MB" | "% of a core" | "Gbit/s" | "messages";
+export type Unit = "ms" | "s" | "MB" | "% of a core" | "Gbit/s" | "messages" | "frames/s";
 
 export interface Finding {
   readonly what: string;

@@ -19,12 +19,13 @@ const PROTECTED = 2;
 const PROTECTION = { pinMac: true, broadcastLimit: 1000 };
 
 export const PROTECT_SECTION: Section = {
-  heading: "Protection options",
-  intro:
-    "Written by `scripts/bench protect`: a LAN with `pinMac: true` and `broadcastLimit: 1000`, " +
-    "beside one\nwithout, on the same two nodes (`docs/protection.md`).",
-  notes:
-    `- **TCP**: iperf3, one stream, across two nodes; both LANs are there at once and are used in turns.
+  heading: "## Protection options",
+  about:
+    `Written by \`scripts/bench protect\`: a LAN with \`pinMac: true\` and \`broadcastLimit: 1000\` beside one
+without, on the same two nodes (\`docs/protection.md\`).`,
+  notes: `How:
+
+- **TCP**: iperf3, one stream, across two nodes; both LANs are there at once and are used in turns.
 - **Small frames**: iperf3, UDP of 64 bytes as fast as one sender can; those that arrive.
 - **ADD, DEL**: from a request on the agent's socket to the answer, the LAN being on the node.
 `,

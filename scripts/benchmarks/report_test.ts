@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { withClusterSection } from "./cluster_report.ts";
 import { type Finding, isMet } from "./finding.ts";
 import { document, table } from "./report.ts";
+import { type Section, withSection } from "./section.ts";
 
 const BASE: Finding = { what: "x", unit: "ms", ours: 9, other: { name: "Go", value: 10 } };
 
@@ -30,12 +30,13 @@ Deno.test("document() keeps what people wrote behind the figures", () => {
   assert.equal(document([], [BASE], "").includes("falls short"), false);
 });
 
-Deno.test("withClusterSection() replaces its own section and no other", () => {
+Deno.test("withSection() replaces its own section and no other", () => {
+  const own: Section = { heading: "## In a cluster", about: "there", notes: "so\n" };
   const others = "# Benchmarks\n\nold\n\n## What falls short (by hand)\n\n- much\n";
-  const once = withClusterSection(others, [["cores", "2"]], [BASE]);
+  const once = withSection(others, own, [["cores", "2"]], [BASE]);
   assert.ok(once.startsWith(others), once);
   const beside = "\n## What falls short in a cluster (by hand)\n\n- little\n";
-  const twice = withClusterSection(once + beside, [["cores", "4"]], [BASE]);
+  const twice = withSection(once + beside, own, [["cores", "4"]], [BASE]);
   assert.equal(twice, once.replace("cores: 2", "cores: 4") + beside);
   assert.ok(document([], [BASE], twice).endsWith(twice.slice(twice.indexOf("## What"))));
 });
