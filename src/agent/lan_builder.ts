@@ -11,17 +11,21 @@ import type { ObservedLan } from "../plan/observed.ts";
 import { unprotected } from "../plan/protection.ts";
 import type { NetOp } from "../plan/ops.ts";
 import { opText } from "../plan/ops_text.ts";
+import type { Peers } from "../plan/vtep.ts";
 import type { WantedAttachment, WantedLan } from "../plan/wanted.ts";
 
 export class LanBuilder {
   readonly #kernel: Kernel;
   readonly #node: NodeFacts;
   readonly #log: Log;
+  readonly #peersOf: (lan: Lan) => Peers;
 
-  constructor(kernel: Kernel, node: NodeFacts, log: Log) {
+  /** `peersOf` names the other nodes of a LAN with a unicast underlay. */
+  constructor(kernel: Kernel, node: NodeFacts, log: Log, peersOf: (lan: Lan) => Peers) {
     this.#kernel = kernel;
     this.#node = node;
     this.#log = log;
+    this.#peersOf = peersOf;
   }
 
   netnsPath(lan: Lan): string {
@@ -32,7 +36,7 @@ export class LanBuilder {
   wanted(lan: Lan, attachments: readonly WantedAttachment[]): WantedLan {
     const name = underlayName(lan.spec, this.#node.name);
     const underlay = name === undefined ? undefined : this.#kernel.underlay(name);
-    const wanted = lanPlan(lan, this.#node, underlay, attachments);
+    const wanted = lanPlan(lan, this.#node, underlay, attachments, this.#peersOf(lan));
     const problem = wanted.protection && this.#kernel.filterProblem();
     return problem === undefined ? wanted : unprotected(wanted, problem);
   }

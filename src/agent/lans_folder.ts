@@ -9,18 +9,10 @@ import { describeFileIssue, parseLans } from "../api/lan_yaml.ts";
 import { MAX_MESSAGE_BYTES } from "../api/names.ts";
 import { lanName } from "../plan/lan_plan.ts";
 import { moveAside, writeAtomically } from "./atomic_file.ts";
+import { WATCH_TIMES, watchFolder, type WatchTimes } from "./folder_watch.ts";
 import type { LanSource, LansReading } from "./lan_source.ts";
 
 const FILE_NAME = /\.(ya?ml|json)$/;
-export interface WatchTimes {
-  /** An editor writes a file in several steps: they are taken together. */
-  readonly settleMs: number;
-  /** The folder is looked at this often even if no event came (network file systems send none). */
-  readonly pollMs: number;
-  /** A folder that is not there, or that is another one by now, is looked for this often. */
-  readonly lookMs: number;
-}
-
 interface ParsedFile {
   readonly stamp: string;
   readonly problems: readonly Condition[];
@@ -28,8 +20,6 @@ interface ParsedFile {
 
 /** Times of files are as coarse as this at worst (network file systems, FAT). */
 const COARSEST_TIME_MS = 2_000;
-
-const TIMES: WatchTimes = { settleMs: 100, pollMs: 30_000, lookMs: 1000 };
 
 const firstSeenSchema = z.record(z.string(), z.iso.datetime());
 
@@ -50,7 +40,7 @@ export class LansFolder implements LanSource {
     folder: string,
     firstSeenPath: string,
     log: Log,
-    times: WatchTimes = TIMES,
+    times: WatchTimes = WATCH_TIMES,
     now: () => Date = () => new Date(),
   ) {
     this.#folder = folder;
@@ -178,72 +168,9 @@ export class LansFolder implements LanSource {
   }
 
   /** Calls `changed` after the folder's content changed, until `signal` fires. */
-  async watch(changed: () => void, signal: AbortSignal): Promise<void> {
-    const { settleMs, pollMs, lookMs } = this.#times;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const soon = () => {
-      clearTimeout(timer);
-      timer = setTimeout(changed, settleMs);
-    };
-    const poll = setInterval(changed, pollMs);
-    try {
-      while (!signal.aborted) {
-        try {
-          await this.#watchOnce(soon, signal);
-        } catch (error) {
-          this.#log.debug("Cannot watch folder", { error: describe(error) });
-        }
-        await pause(lookMs, signal);
-      }
-    } finally {
-      clearTimeout(timer);
-      clearInterval(poll);
-    }
+  watch(changed: () => void, signal: AbortSignal): Promise<void> {
+    return watchFolder(this.#folder, changed, signal, this.#log, this.#times);
   }
-
-  /** Until `signal` fires, or the path leads to another folder, or to none. */
-  async #watchOnce(soon: () => void, signal: AbortSignal): Promise<void> {
-    const folder = folderIdentity(this.#folder);
-    using watcher = Deno.watchFs(this.#folder, { recursive: false });
-    const close = () => watcher[Symbol.dispose]();
-    const look = setInterval(() => {
-      if (folderIdentity(this.#folder) === folder) return;
-      soon();
-      close();
-    }, this.#times.lookMs);
-    signal.addEventListener("abort", close, { once: true });
-    // What changed before it was watched.
-    soon();
-    try {
-      for await (const event of watcher) if (event.kind !== "access") soon();
-    } finally {
-      clearInterval(look);
-      signal.removeEventListener("abort", close);
-    }
-  }
-}
-
-/** Which folder a path leads to; undefined if to none. */
-function folderIdentity(path: string): string | undefined {
-  try {
-    const { dev, ino } = Deno.statSync(path);
-    return `${dev}:${ino}`;
-  } catch {
-    return undefined;
-  }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-    if (signal.aborted) done();
-  });
 }
 
 /**

@@ -28,6 +28,7 @@ import { LanRegistry } from "./lan_registry.ts";
 import type { LanSource, LansReading } from "./lan_source.ts";
 import { LansFolder } from "./lans_folder.ts";
 import { type AgentParts, type Membership, standalone } from "./membership.ts";
+import { PeersFile } from "./peers_file.ts";
 import { Reconciler } from "./reconciler.ts";
 import { ReconcileQueue } from "./reconcile_queue.ts";
 import { recover } from "./recovery.ts";
@@ -41,6 +42,8 @@ export type AgentOptions =
     readonly standalone: true;
     /** Folder of LAN files. */
     readonly lansDir: string;
+    /** File of the other nodes' addresses, for LANs with a unicast underlay. */
+    readonly peersFile?: string;
   }
   | CommonOptions & { readonly standalone: false; readonly cluster: ClusterOptions };
 
@@ -88,7 +91,7 @@ export async function agentMain(
   const attachments = new Attachments(records);
   const taps = new TapIndexes(`${stateDir}/taps.json`, node, log);
   const facts = { name: node, netnsDir };
-  const builder = new LanBuilder(kernel, facts, log);
+  const builder = new LanBuilder(kernel, facts, log, (lan) => membership.peers(lan));
   const mutex = new KeyedMutex();
   const drift = new DriftWatch((id) => {
     if (id === FOREIGN_VXLANS) foreign.lookAgain();
@@ -109,6 +112,7 @@ export async function agentMain(
   const parts: AgentParts = {
     ...{ node: facts, stateDir, kernel, registry, attachments, taps, drift, problems, log },
     conditions: (lanId) => reconciler.conditions(lanId),
+    look: (lanId) => queue.add(lanId),
   };
   using membership = await join(options, parts);
   const { lans, gate } = membership;
@@ -185,7 +189,9 @@ export async function agentMain(
 async function join(options: AgentOptions, parts: AgentParts): Promise<Membership> {
   if (options.standalone) {
     const { stateDir, log } = parts;
-    return standalone(new LansFolder(options.lansDir, `${stateDir}/first-seen.json`, log));
+    const { lansDir, peersFile } = options;
+    const peers = peersFile === undefined ? undefined : new PeersFile(peersFile, log);
+    return standalone(new LansFolder(lansDir, `${stateDir}/first-seen.json`, log), parts, peers);
   }
   // Loaded here alone: a host without Kubernetes pays nothing for it.
   const { joinCluster } = await import("../cluster/main.ts");

@@ -4,12 +4,15 @@ import type { Condition } from "../api/agent_protocol.ts";
 import type { Log } from "../base/log.ts";
 import type { Metric } from "../base/metrics_text.ts";
 import type { Kernel } from "../kernel/kernel.ts";
+import type { Lan } from "../api/lan.ts";
 import type { NodeFacts } from "../plan/lan_plan.ts";
+import type { Peers } from "../plan/vtep.ts";
 import type { AttachGate } from "./attach_gate.ts";
 import type { Attachments } from "./attachments.ts";
 import type { DriftWatch } from "./drift_watch.ts";
 import type { LanRegistry } from "./lan_registry.ts";
 import type { LanSource } from "./lan_source.ts";
+import type { PeersFile } from "./peers_file.ts";
 import type { TapIndexes } from "./tap_indexes.ts";
 
 /** The parts of an agent that others look at. */
@@ -25,12 +28,16 @@ export interface AgentParts {
   readonly conditions: (lanId: string) => readonly Condition[];
   /** What is wrong with no LAN in particular. */
   readonly problems: () => readonly Condition[];
+  /** Looks at a LAN again, by its id. */
+  readonly look: (lanId: string) => void;
   readonly log: Log;
 }
 
 export interface Membership extends Disposable {
   readonly lans: LanSource;
   readonly gate?: AttachGate;
+  /** The other nodes of a LAN with a unicast underlay. */
+  peers(lan: Lan): Peers;
   /** What is wrong with no LAN in particular, besides what `lans` says. */
   problems(): readonly Condition[];
   /** What new pods would miss, by name: why it is not there yet, undefined if it is. */
@@ -48,18 +55,24 @@ export interface Membership extends Disposable {
   run(signal: AbortSignal): Promise<void>;
 }
 
-/** On a host of its own. */
-export function standalone(lans: LanSource): Membership {
+/** On a host of its own, with `peers` for LANs with a unicast underlay. */
+export function standalone(
+  lans: LanSource,
+  { attachments, look }: Pick<AgentParts, "attachments" | "look">,
+  peers?: PeersFile,
+): Membership {
+  const lookAtAll = () => attachments.lanIds().forEach(look);
   return {
     lans,
-    problems: () => [],
+    peers: () => peers?.peers ?? "unnamed",
+    problems: () => peers?.problems ?? [],
     checks: {},
     metrics: () => [],
     lansChanged: () => {},
     changed: () => {},
     suspect: () => false,
     lookAgain: () => {},
-    run: () => Promise.resolve(),
+    run: (signal) => peers?.watch(lookAtAll, signal) ?? Promise.resolve(),
     [Symbol.dispose]: () => {},
   };
 }

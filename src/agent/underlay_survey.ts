@@ -7,6 +7,7 @@ import type { Log } from "../base/log.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { lanPlan, type NodeFacts, underlayName } from "../plan/lan_plan.ts";
 import { protectionOf, unprotected } from "../plan/protection.ts";
+import { ownVtep } from "../plan/vtep.ts";
 import type { Underlay } from "../plan/wanted.ts";
 import type { DriftWatch } from "./drift_watch.ts";
 import { isDeleting, type LanRegistry } from "./lan_registry.ts";
@@ -17,6 +18,8 @@ export interface Prospect {
   readonly underlay: string;
   /** MTU that the LAN would have. Bytes. */
   readonly mtu: number;
+  /** Address by which other nodes could send to this one; absent while it has none. */
+  readonly vtep?: string;
   readonly conditions: readonly Condition[];
 }
 
@@ -66,12 +69,14 @@ export class UnderlaySurvey {
     const reading = this.#readings.get(device) ?? this.#read(device);
     const known = this.#prospects.get(lan);
     if (known?.of === reading) return known.prospect;
-    const plan = lanPlan(lan, node, reading.underlay);
+    const plan = lanPlan(lan, node, reading.underlay, [], "unknown");
     const { mtu, conditions } = reading.filterProblem === undefined
       ? plan
       : unprotected(plan, reading.filterProblem);
+    const vtep = ownVtep(reading.underlay);
     const prospect = {
       ...{ underlay: device, mtu },
+      ...(vtep === undefined ? {} : { vtep }),
       conditions: reading.failure === undefined
         ? conditions.map(({ reason, message }) => ({ reason, message }))
         : [{ reason: "UnderlayUnreadable", message: reading.failure }],

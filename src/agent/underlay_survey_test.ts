@@ -56,7 +56,7 @@ function lanOf(number: number, device: string): Lan {
 Deno.test("UnderlaySurvey.prospect() says what an idle LAN would get here", () => {
   using setting = new Setting();
   assert.deepEqual(setting.survey.prospect(seedLan()), {
-    ...{ underlay: "eth1", mtu: 1426, conditions: [] },
+    ...{ underlay: "eth1", mtu: 1426, vtep: "fe80::1", conditions: [] },
   });
 });
 

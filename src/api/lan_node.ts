@@ -52,6 +52,10 @@ const lanOnNodeSchema = z.object({
   }),
   underlay: z.string().max(15).exactOptional(),
   mtu: z.int().min(0).max(MTU_MAX).exactOptional(),
+  vtep: z.string().regex(/^[0-9a-f:]{2,39}$/).max(39).exactOptional().meta({
+    description: "IPv6 address to which other nodes send the LAN's frames, where its underlay is " +
+      "unicast and something is attached",
+  }),
   conditions: z.array(conditionSchema).max(NODE_CONDITIONS_MAX).exactOptional(),
 });
 

@@ -16,6 +16,7 @@ import { isNodeName } from "./values.ts";
 export interface AgentCommandOptions {
   readonly standalone?: true;
   readonly lans?: string;
+  readonly peers?: string;
   readonly node?: string;
   readonly kubeconfig?: string;
   readonly kubeletDir?: string;
@@ -50,7 +51,7 @@ export async function agent(command: AgentCommandOptions, host: CliHost): Promis
 
 /** What the command line means. Throws `UsageError`. */
 export function agentOptions(command: AgentCommandOptions, host: CliHost): AgentOptions {
-  const { standalone, lans, healthPort, tapOwner, logLevel } = command;
+  const { standalone, lans, peers, healthPort, tapOwner, logLevel } = command;
   const node = nodeName(command.node, host);
   const common = {
     ...{ node, tapOwner, logLevel },
@@ -65,10 +66,14 @@ export function agentOptions(command: AgentCommandOptions, host: CliHost): Agent
     }
     if (lans === undefined) throw new UsageError("The agent needs a folder of LAN files: --lans");
     const health = healthPort === undefined ? {} : { healthPort };
-    return { ...common, ...health, standalone, lansDir: resolve(lans) };
+    const peersFile = peers === undefined ? {} : { peersFile: resolve(peers) };
+    return { ...common, ...health, ...peersFile, standalone, lansDir: resolve(lans) };
   }
   if (lans !== undefined) {
     throw new UsageError("LAN files are read with --standalone; a cluster has LAN objects instead");
+  }
+  if (peers !== undefined) {
+    throw new UsageError("--peers is for --standalone; in a cluster the nodes tell each other");
   }
   if (!isNodeName(node)) {
     throw new UsageError(

@@ -1,4 +1,4 @@
-import { deepEqual, equal, throws } from "node:assert/strict";
+import { deepEqual, equal, match, throws } from "node:assert/strict";
 import type { CliHost } from "./host.ts";
 import { agentOptions } from "./agent.ts";
 import { UsageError } from "./exit_code.ts";
@@ -50,6 +50,9 @@ Deno.test("agentOptions() with --standalone needs nothing of a cluster, nor a no
     host({}, "my_host"),
   );
   deepEqual(options, { ...COMMON, node: "my_host", standalone: true, lansDir: "/lans" });
+  const withPeers = { ...COMMON, standalone: true, lans: "/lans", peers: "peers" } as const;
+  const { peersFile } = { peersFile: undefined, ...agentOptions(withPeers, host()) };
+  match(peersFile ?? "", /^\/.*\/peers$/);
 });
 
 Deno.test("agentOptions() takes the node's name from NODE_NAME before the host's", () => {
@@ -57,6 +60,7 @@ Deno.test("agentOptions() takes the node's name from NODE_NAME before the host's
 });
 
 const refused: readonly (readonly [string, object, RegExp])[] = [
+  ["peers in a cluster", { peers: "/peers" }, /--peers is for --standalone/],
   ["LAN files in a cluster", { lans: "/lans" }, /with --standalone; a cluster has LAN objects/],
   ["a name that no node has", { node: "my_host" }, /^"my_host" cannot be the name of a node/],
   ["no folder of LAN files", { standalone: true }, /needs a folder of LAN files: --lans/],

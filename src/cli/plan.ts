@@ -19,6 +19,10 @@ export interface PlanOptions {
   readonly file: readonly string[];
   readonly node?: string;
   readonly underlayMtu: number;
+  /** IPv6 address of the node, for LANs with a unicast underlay. */
+  readonly address?: string;
+  /** Those of the others. */
+  readonly peer?: readonly string[];
   readonly spoke?: readonly string[];
   readonly attach?: readonly string[];
   readonly netnsDir: string;
@@ -39,6 +43,8 @@ export async function plan(options: PlanOptions, host: CliHost): Promise<number>
   const request: PlanRequest = {
     node: { name: nodeName(options.node, host), netnsDir: resolve(options.netnsDir) },
     underlayMtu: options.underlayMtu,
+    ...(options.address === undefined ? {} : { address: options.address }),
+    peers: options.peer ?? [],
     isChosen: (spoke) => chosen?.has(spoke) ?? true,
     attach,
   };
@@ -57,6 +63,8 @@ export async function plan(options: PlanOptions, host: CliHost): Promise<number>
 interface PlanRequest {
   readonly node: { readonly name: string; readonly netnsDir: string };
   readonly underlayMtu: number;
+  readonly address?: string;
+  readonly peers: readonly string[];
   readonly isChosen: (spoke: string) => boolean;
   readonly attach: readonly AttachSpec[];
 }
@@ -83,15 +91,18 @@ function requireSpokes(asked: readonly string[], lans: readonly Lan[]): void {
 }
 
 function planLan(lan: Lan, request: PlanRequest): PlannedLan {
-  const { node, isChosen } = request;
+  const { node, isChosen, peers } = request;
   const device = underlayName(lan.spec, node.name);
-  const underlay = device === undefined ? undefined : assumed(device, request.underlayMtu);
+  const underlay = device === undefined ? undefined : assumed(device, request);
   const { mtu } = lanPlan(lan, node, underlay);
   const attach = request.attach.filter(({ spoke }) => lan.spec.spokes.includes(spoke));
   const attachments = attach.map((spec) => attachment(lan, node.name, mtu, spec));
-  const wanted = lanPlan(lan, node, underlay, attachments);
+  const wanted = lanPlan(lan, node, underlay, attachments, peers);
   const planned = { lan, wanted, ...(device === undefined ? {} : { underlay: device }) };
-  const obstacle = wanted.conditions.find(({ blocking }) => blocking);
+  const obstacle = wanted.conditions.find(({ blocking }) => blocking) ??
+    (lan.spec.underlay === "unicast" && request.address === undefined
+      ? addressMissing(lan)
+      : undefined);
   if (obstacle !== undefined) return { ...planned, obstacle, parts: [] };
   const attached = new Set(attach.map(({ spoke }) => spoke));
   const idle = lan.spec.spokes.filter((spoke) => isChosen(spoke) && !attached.has(spoke));
@@ -113,9 +124,20 @@ function planLan(lan: Lan, request: PlanRequest): PlannedLan {
   };
 }
 
+function addressMissing(lan: Lan): PlanCondition {
+  return {
+    reason: "AddressMissing",
+    blocking: true,
+    message: `LAN "${
+      lanName(lan)
+    }" has a unicast underlay; name the node's own IPv6 address with --address and those of the other nodes with --peer`,
+  };
+}
+
 /** A device that has nothing wrong with it; its index appears in no command. */
-function assumed(name: string, mtu: number): Underlay {
-  return { name, mtu, index: 0, up: true, running: true, ipv6: "usable", addresses: [] };
+function assumed(name: string, { underlayMtu: mtu, address }: PlanRequest): Underlay {
+  const addresses = address === undefined ? [] : [address];
+  return { name, mtu, index: 0, up: true, running: true, ipv6: "usable", addresses };
 }
 
 function attachment(

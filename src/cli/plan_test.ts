@@ -19,7 +19,7 @@ ${IN} sysctl -qw net/ipv6/conf/default/disable_ipv6=1
 ${IN} sysctl -qw net/ipv6/conf/all/disable_ipv6=1
 ${IN} ip link set dev lo up alias '${LAN_MARK} name=k8slan-system/lan-test'
 ip link add name vx2 address 02:1a:84:bd:81:b6 mtu 1426 netns /run/k8slan/netns/knlvrf type vxlan id 222 group ff02::14 dev eth1 dstport 4789 ttl 1 ageing 300
-${IN} ip link add name br2 index 1048576 address 02:58:5a:95:f9:57 mtu 68 type bridge stp_state 0 mcast_snooping 0 ageing_time 30000
+${IN} ip link add name br2 index 1048576 address 02:64:94:fb:5f:37 mtu 68 type bridge stp_state 0 mcast_snooping 0 ageing_time 30000
 ${IN} ip link set dev br2 mtu 1426
 ${IN} ip link set dev br2 alias '${LAN_MARK}' up
 ${IN} ip link set dev vx2 master br2
@@ -96,6 +96,40 @@ Deno.test("plan() prints what attaching makes, as macvtap and as veth", async ()
       "pod2.b address 02:c6:7b:5d:55:d9 mtu 1426 numtxqueues 1 numrxqueues 1 netns /run/k8slan/netns/knlvrf",
   );
   equal(out.includes("# Spoke"), false);
+});
+
+const UNICAST = README_LAN.replace("spec:", "spec:\n  underlay: unicast");
+
+Deno.test("plan() of a LAN with a unicast underlay sends from the node's address to its peers'", async () => {
+  const { code, out, err } = await planOf(
+    ["--spoke", "pod1", "--address", "2001:db8::1", "--peer", "2001:DB8::3", "2001:db8::2"],
+    UNICAST,
+  );
+  deepEqual([code, err], [0, ""]);
+  match(out, / type vxlan id 222 local 2001:db8::1 dev eth1 dstport 4789 ttl 64 ageing 300\n/);
+  deepEqual(
+    out.split("\n").filter((line) => line.includes("bridge fdb")),
+    ["2001:db8::2", "2001:db8::3"].map((peer) =>
+      `${IN} bridge fdb append 00:00:00:00:00:00 dev vx2 dst ${peer} self permanent`
+    ),
+  );
+});
+
+Deno.test("plan() names the device where peers have link-local addresses", async () => {
+  const { out } = await planOf(["--address", "fe80::1", "--peer", "fe80::2"], UNICAST);
+  const index = "$(cat /sys/class/net/eth1/ifindex)";
+  match(out, /\nip link add name vx2 index \$\(cat \/sys\/class\/net\/eth1\/ifindex\) address/);
+  const [entry] = out.split("\n").filter((line) => line.includes("bridge fdb"));
+  equal(
+    entry,
+    `${IN} bridge fdb append 00:00:00:00:00:00 dev vx2 dst fe80::2 via if${index} self permanent`,
+  );
+});
+
+Deno.test("plan() of a LAN with a unicast underlay needs the node's address", async () => {
+  const { code, err } = await planOf(["--peer", "2001:db8::2"], UNICAST);
+  equal(code, 1);
+  match(err, /"k8slan-system\/lan-test" has a unicast underlay; name .* with --address /);
 });
 
 Deno.test("plan() separates LANs by an empty line", async () => {

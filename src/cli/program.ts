@@ -29,7 +29,7 @@ import type { CliHost } from "./host.ts";
 import type { PlanOptions } from "./plan.ts";
 import type { StatusOptions } from "./status.ts";
 import type { ValidateOptions } from "./validate.ts";
-import { interfaceName, lanReference, tapOwner, unicastMac, wholeNumber } from "./values.ts";
+import { interfaceName, lanReference, tapOwner, unicastMac, vtep, wholeNumber } from "./values.ts";
 import type { VersionOptions } from "./version.ts";
 
 export interface Program {
@@ -86,6 +86,10 @@ export function buildProgram(host: CliHost): Program {
   )
     .option("--standalone", "without Kubernetes: LANs come from files")
     .option("--lans <dir>", "folder of LAN files, watched for changes")
+    .option(
+      "--peers <file>",
+      "the other nodes' IPv6 addresses, one a line, for LANs with a unicast underlay; watched",
+    )
     .option("--node <name>", "name of this node (default: NODE_NAME, else the host name)")
     .option("--kubeconfig <file>", "API server to use (default: as kubectl; in a pod, its own)")
     .option("--kubelet-dir <dir>", `kubelet's folder (default: "${DEFAULT_KUBELET_DIR}")`)
@@ -138,6 +142,14 @@ export function buildProgram(host: CliHost): Program {
     .addOption(
       new Option("--underlay-mtu <bytes>", "MTU that the underlay device is taken to have")
         .argParser(wholeNumber(MTU_MIN, UNDERLAY_MTU_MAX)).default(1500),
+    )
+    .addOption(
+      new Option("--address <ipv6>", "the node's own address, for LANs with a unicast underlay")
+        .argParser(vtep),
+    )
+    .addOption(
+      new Option("--peer <ipv6...>", "another node's address, for the same")
+        .argParser<string[]>((text, before) => [...before ?? [], vtep(text)]),
     )
     .option("--spoke <name...>", "only these spokes (default: all)")
     .option(

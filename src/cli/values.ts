@@ -2,6 +2,7 @@
 
 import { InvalidArgumentError } from "commander";
 import { isUnicastMac } from "../base/mac.ts";
+import { vtepAddress } from "../plan/vtep.ts";
 import type { TapOwner } from "../plan/wanted.ts";
 
 /** IFNAMSIZ less the terminating zero. Bytes. */
@@ -34,6 +35,13 @@ export function unicastMac(text: string): string {
     // no address at all: the same complaint
   }
   throw new InvalidArgumentError("Expected a unicast address such as 02:00:5e:10:00:01.");
+}
+
+/** An IPv6 address that a node may have, as the kernel writes it. */
+export function vtep(text: string): string {
+  const address = vtepAddress(text);
+  if (address !== undefined) return address;
+  throw new InvalidArgumentError("Expected the IPv6 address of a node such as 2001:db8::1.");
 }
 
 /** An interface name, by the kernel's rules (dev_valid_name). */

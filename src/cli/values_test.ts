@@ -6,6 +6,7 @@ import {
   lanReference,
   tapOwner,
   unicastMac,
+  vtep,
   wholeNumber,
 } from "./values.ts";
 
@@ -27,6 +28,10 @@ Deno.test("interfaceName() takes 15 bytes", () => {
   equal(interfaceName("eth0.123456789a"), "eth0.123456789a");
 });
 
+Deno.test("vtep() writes addresses as the kernel does", () => {
+  equal(vtep("2001:DB8:0::0a"), "2001:db8::a");
+});
+
 Deno.test("lanReference() takes a name with and without its namespace", () => {
   equal(lanReference("lan-test"), "lan-test");
   equal(lanReference("k8slan-system/lan-test"), "k8slan-system/lan-test");
@@ -36,6 +41,7 @@ const REFUSED: readonly (readonly [string, (text: string) => unknown, readonly s
   ["wholeNumber()", wholeNumber(1, 100), ["", "0", "101", "1.5", "-1", "0x10", "1e1", " 1"]],
   ["tapOwner()", tapOwner, ["107", "107:", "qemu:qemu", "-1:0", "4294967295:0", "1:2:3"]],
   ["unicastMac()", unicastMac, ["", "02:00", "01:00:5e:00:00:01", "00:00:00:00:00:00"]],
+  ["vtep()", vtep, ["", "192.0.2.1", "::1", "ff02::14", "2001:db8::1/64", "fe80::1%eth0"]],
   ["interfaceName()", interfaceName, ["", ".", "..", "a/b", "a:b", "a b", "sixteen-bytes-ab"]],
   ["lanReference()", lanReference, ["", "/x", "x/", "a/b/c", "Lan", "a b"]],
 ];

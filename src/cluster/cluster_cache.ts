@@ -9,6 +9,7 @@ import { describe } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { LanObject } from "../kube/resources.ts";
 import { type HeldSpoke, heldSpokeSchema } from "./holders.ts";
+import { type LanPeer, lanPeerSchema } from "./peers.ts";
 import { type OpenMigration, openMigrationSchema } from "./migrations.ts";
 
 export interface ClusterMemory {
@@ -17,6 +18,8 @@ export interface ClusterMemory {
   readonly held: readonly HeldSpoke[];
   /** Spokes that VMs take along to another node. */
   readonly migrations: readonly OpenMigration[];
+  /** Where frames of LANs with a unicast underlay go. */
+  readonly peers: readonly LanPeer[];
 }
 
 /** A thousand LANs with all that an object may have would not fill it. Bytes. */
@@ -45,6 +48,7 @@ const memorySchema = z.object({
   lans: z.array(lanObjectSchema),
   held: z.array(heldSpokeSchema),
   migrations: z.array(openMigrationSchema).default([]),
+  peers: z.array(lanPeerSchema).default([]),
 });
 
 export class ClusterCache {
@@ -66,9 +70,9 @@ export class ClusterCache {
       if (!isFile) throw new Error("it is not a regular file");
       if (size > FILE_MAX) throw new Error(`it has ${size} bytes, more than ${FILE_MAX}`);
       const content = Deno.readTextFileSync(this.#path);
-      const { lans, held, migrations } = memorySchema.parse(JSON.parse(content));
+      const { lans, held, migrations, peers } = memorySchema.parse(JSON.parse(content));
       this.#written = content;
-      return { lans, held, migrations };
+      return { lans, held, migrations, peers };
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) moveAside(this.#path, error, this.#log);
       return undefined;
@@ -76,8 +80,8 @@ export class ClusterCache {
   }
 
   /** Takes the place of what was written before, unless it is the same. Never throws. */
-  write({ lans, held, migrations }: ClusterMemory): void {
-    const content = JSON.stringify({ version: 1, lans, held, migrations });
+  write({ lans, held, migrations, peers }: ClusterMemory): void {
+    const content = JSON.stringify({ version: 1, lans, held, migrations, peers });
     if (content === this.#written) return;
     try {
       if (content.length > FILE_MAX) throw new Error(`it would be over ${FILE_MAX} bytes`);

@@ -16,6 +16,7 @@ const MEMORY: ClusterMemory = {
     from: { node: "worker2", namespace: "n", name: "p", uid: "x" },
     to: { namespace: "n", name: "q", uid: "y" },
   }],
+  peers: [{ lanUid: "u", node: "worker2", vtep: "2001:db8::2" }],
 };
 
 Deno.test("ClusterCache.read() gives back what was written", () => {
@@ -35,12 +36,12 @@ Deno.test("ClusterCache.read() finds nothing where nothing was written", () => {
   assert.deepEqual(log.records, []);
 });
 
-Deno.test("ClusterCache.read() takes in what was written before migrations were remembered", () => {
+Deno.test("ClusterCache.read() takes in what was written before migrations and peers were remembered", () => {
   using dir = new TempDir();
   const path = `${dir.path}/cluster.json`;
   Deno.writeTextFileSync(path, '{"version":1,"lans":[],"held":[]}');
   assert.deepEqual(new ClusterCache(path, new LogRecorder()).read(), {
-    ...{ lans: [], held: [], migrations: [] },
+    ...{ lans: [], held: [], migrations: [], peers: [] },
   });
 });
 

@@ -15,6 +15,8 @@ import type { Holders } from "./holders.ts";
 import { LanObjects } from "./lan_objects.ts";
 import { Migrations } from "./migrations.ts";
 import { type SpokePlace, spokePlaces } from "./spoke_moves.ts";
+import type { Peers } from "../plan/vtep.ts";
+import { ClusterPeers } from "./peers.ts";
 import { ServerContact } from "./server_contact.ts";
 import { Soon } from "./soon.ts";
 
@@ -27,6 +29,8 @@ export interface ClusterLansOptions {
   readonly holdersChanged: () => void;
   /** Called after other nodes have said something else of what they hold. */
   readonly nodesChanged: () => void;
+  /** Called with the ids of LANs whose frames go to other nodes now; "all" once they are known at all. */
+  readonly peersChanged: (lanIds: readonly string[] | "all") => void;
   /** Called with each state of this node's own object; undefined when it is gone. */
   readonly ownNode: (object: LanNodeObject | undefined) => void;
   /** Called whenever the API server has shown that it works. */
@@ -42,9 +46,14 @@ export interface ClusterLansTimes {
   readonly settleMs: number;
   /** Between two writings of the cache. Milliseconds. */
   readonly saveMs: number;
+  /**
+   * A node whose object was deleted stays a peer for so long: where its agent lives, that makes it
+   * anew, and no frame is to be lost for it. Milliseconds.
+   */
+  readonly peerGraceMs: number;
 }
 
-const TIMES: ClusterLansTimes = { settleMs: 50, saveMs: 1000 };
+const TIMES: ClusterLansTimes = { settleMs: 50, saveMs: 1000, peerGraceMs: 10_000 };
 
 const NOT_KNOWN_YET: Condition = {
   reason: "LansUnknown",
@@ -58,8 +67,15 @@ export class ClusterLans implements LanSource {
   readonly migrations: Migrations;
   /** What each of the other nodes holds. */
   readonly #nodes = new Map<string, LanNodeObject>();
+  /** Those whose objects were deleted just now, and when. */
+  readonly #leaving = new Map<string, { readonly object: LanNodeObject; readonly since: number }>();
+  readonly #peers: ClusterPeers;
   readonly #contact: ServerContact;
   #nodesAreKnown = false;
+  /** Whether there is anything to go by in the question of who is a peer. */
+  #peersAreKnown: boolean;
+  /** Whether peers were counted since this agent started. */
+  #peersAreCounted = false;
   /** Whether there is anything to go by. */
   #isKnown: boolean;
   #changed: () => void = () => {};
@@ -69,15 +85,23 @@ export class ClusterLans implements LanSource {
     this.#options = options;
     const memory = options.cache.read();
     this.#isKnown = memory !== undefined;
+    this.#peersAreKnown = memory !== undefined;
     this.#lans = new LanObjects(memory?.lans);
     this.migrations = new Migrations(memory?.migrations);
     options.holders.restore(memory?.held ?? []);
+    this.#peers = new ClusterPeers(options.node);
+    this.#peers.restore(memory?.peers ?? []);
     this.#contact = new ServerContact(options.log, () => this.#changed());
   }
 
   /** Whether LANs are known, be it from before. */
   get isKnown(): boolean {
     return this.#isKnown;
+  }
+
+  /** Addresses of the other nodes of a LAN with a unicast underlay. */
+  peers(lanUid: string): Peers {
+    return this.#peersAreKnown ? this.#peers.of(lanUid) : "unknown";
   }
 
   /** The spokes that other nodes hold; undefined until all have been heard. */
@@ -99,15 +123,24 @@ export class ClusterLans implements LanSource {
 
   async watch(changed: () => void, signal: AbortSignal): Promise<void> {
     const { cache, holders, holdersChanged, nodesChanged, times } = this.#options;
-    const { settleMs, saveMs } = { ...TIMES, ...times };
+    const { settleMs, saveMs, peerGraceMs } = { ...TIMES, ...times };
     using news = new Soon(settleMs, changed);
     using save = new Soon(saveMs, () => {
       if (!this.#isKnown) return;
       const { open: migrations } = this.migrations;
-      cache.write({ lans: this.#lans.objects(), held: holders.held, migrations });
+      const { peers } = this.#peers;
+      cache.write({ lans: this.#lans.objects(), held: holders.held, migrations, peers });
+    });
+    using forget = new Soon(peerGraceMs, () => {
+      for (const [name, { since }] of this.#leaving) {
+        if (performance.now() - since >= peerGraceMs) this.#leaving.delete(name);
+      }
+      recount.ask();
     });
     using recount = new Soon(settleMs, () => {
       nodesChanged();
+      if (this.#countPeers()) save.ask();
+      if (this.#leaving.size > 0) forget.ask();
       if (!holders.update(this.#nodes.values())) return;
       holdersChanged();
       save.ask();
@@ -140,7 +173,8 @@ export class ClusterLans implements LanSource {
 
   async #followNodes(recount: Soon, signal: AbortSignal): Promise<void> {
     const { api, node, holders, ownNode } = this.#options;
-    const known = [...new Set(holders.held.map((held) => held.node))].map(strangeNode);
+    const remembered = [...holders.held, ...this.#peers.peers].map(({ node }) => node);
+    const known = [...new Set(remembered)].map(strangeNode);
     const options = { signal, known, ...this.#follower("lannodes") };
     for await (const event of watchResource(api, LAN_NODES, options)) {
       // Until all have spoken, those of last time count.
@@ -157,11 +191,28 @@ export class ClusterLans implements LanSource {
   #applyNode(event: ResourceEvent<LanNodeObject>): boolean {
     if (event.type === "synced") return true;
     const { name } = event.object.metadata;
-    if (event.type === "deleted") return this.#nodes.delete(name);
+    const gone = this.#nodes.get(name);
+    if (event.type === "deleted") {
+      if (gone !== undefined) this.#leaving.set(name, { object: gone, since: performance.now() });
+      return this.#nodes.delete(name);
+    }
+    this.#leaving.delete(name);
     const object = holdingsOf(event.object);
     const before = this.#nodes.get(name);
     this.#nodes.set(name, object);
     return JSON.stringify(before?.status) !== JSON.stringify(object.status);
+  }
+
+  /** Takes to whom nodes say that frames go; says whether anything is different now. */
+  #countPeers(): boolean {
+    const leaving = [...this.#leaving.values()].map(({ object }) => object);
+    const changed = this.#peers.update([...this.#nodes.values(), ...leaving]);
+    this.#peersAreKnown = true;
+    const { peersChanged } = this.#options;
+    if (!this.#peersAreCounted) peersChanged("all");
+    else if (changed.length > 0) peersChanged(changed);
+    this.#peersAreCounted = true;
+    return changed.length > 0;
   }
 
   #follower(watcher: string) {
@@ -176,13 +227,18 @@ export class ClusterLans implements LanSource {
   }
 }
 
-/** Of what a node says, what it holds: the rest is for others to read, and there is much of it. */
+/**
+ * Of what a node says, what it holds and where it is: the rest is for others to read, and there is
+ * much of it.
+ */
 function holdingsOf({ apiVersion, kind, metadata, status }: LanNodeObject): LanNodeObject {
   const { name, uid, resourceVersion, creationTimestamp } = metadata;
   const attachments = status?.attachments?.filter(({ spoke }) => spoke !== undefined) ?? [];
+  const lans = status?.lans?.filter(({ vtep }) => vtep !== undefined)
+    .map(({ conditions: _, ...lan }) => lan) ?? [];
   return {
     ...{ apiVersion, kind, metadata: { name, uid, resourceVersion, creationTimestamp } },
-    status: { version: "", attached: attachments.length, attachments },
+    status: { version: "", attached: attachments.length, attachments, lans },
   };
 }
 

@@ -26,21 +26,23 @@ class Follower implements AsyncDisposable {
   changes = 0;
   holderChanges = 0;
   nodeChanges = 0;
+  readonly peerChanges: (readonly string[] | "all")[] = [];
   answers = 0;
   readonly ownNode: (string | undefined)[] = [];
   readonly #stop = new AbortController();
   #watching: Promise<void> = Promise.resolve();
 
-  constructor(api: FakeKubeApi, dir: TempDir, clock = fastClock(50)) {
+  constructor(api: FakeKubeApi, dir: TempDir, clock = fastClock(50), peerGraceMs = 1) {
     const { holders, log } = this;
     this.lans = new ClusterLans({
       ...{ api, node: NODE, holders, log },
       cache: new ClusterCache(`${dir.path}/cluster.json`, log),
       holdersChanged: () => this.holderChanges++,
       nodesChanged: () => this.nodeChanges++,
+      peersChanged: (lanIds) => this.peerChanges.push(lanIds),
       ownNode: (object) => this.ownNode.push(object?.metadata.resourceVersion),
       serverAnswers: () => this.answers++,
-      times: { settleMs: 1, saveMs: 1 },
+      times: { settleMs: 1, saveMs: 1, peerGraceMs },
       clock,
     });
   }
@@ -280,4 +282,72 @@ Deno.test("ClusterLans passes on what becomes of its own node's object", async (
   assert.equal(agent.ownNode[1], undefined);
   // Both lists, and both watches.
   assert.ok(agent.answers >= 4);
+});
+
+/** A node where something is attached to the README's LAN. */
+function peerStatus(vtep: string | undefined) {
+  const lan = {
+    ...{ namespace: "k8slan-system", name: "lan-test", uid: LAN_UID, attached: 1, ready: true },
+    ...(vtep === undefined ? {} : { vtep }),
+  };
+  return { version: "0.1.0", attached: 1, lans: [lan] };
+}
+
+async function addPeer(api: FakeKubeApi, name: string, vtep: string): Promise<void> {
+  await api.create(LAN_NODES, { metadata: { name }, status: peerStatus(vtep) });
+}
+
+Deno.test("ClusterLans knows no peers before it has heard of all nodes, nor says there are none", () => {
+  using dir = new TempDir();
+  assert.equal(new Follower(new FakeKubeApi(), dir).lans.peers(LAN_UID), "unknown");
+});
+
+Deno.test("ClusterLans follows the addresses of other nodes, and tells whose LANs they concern", async () => {
+  using dir = new TempDir();
+  const api = new FakeKubeApi();
+  await addPeer(api, "worker2", "2001:db8::2");
+  await addPeer(api, NODE, "2001:db8::1");
+  await using agent = new Follower(api, dir).watch();
+  await until("the list is taken in", () => agent.peerChanges.length === 1);
+  assert.deepEqual(agent.peerChanges, ["all"]);
+  assert.deepEqual(agent.lans.peers(LAN_UID), ["2001:db8::2"]);
+  await addPeer(api, "worker3", "2001:db8::3");
+  await until("one that comes is", () => agent.lans.peers(LAN_UID).length === 2);
+  assert.deepEqual(agent.peerChanges, ["all", [LAN_UID]]);
+  await api.delete(LAN_NODES, { name: "worker2" });
+  await until("one that goes is", () => agent.lans.peers(LAN_UID).length === 1);
+  assert.deepEqual(agent.lans.peers(LAN_UID), ["2001:db8::3"]);
+});
+
+Deno.test("ClusterLans keeps a node as peer whose object is made anew at once", async () => {
+  using dir = new TempDir();
+  const api = new FakeKubeApi();
+  await addPeer(api, "worker2", "2001:db8::2");
+  await using agent = new Follower(api, dir, undefined, 60_000).watch();
+  await until("it is known", () => agent.peerChanges.length === 1);
+  await api.delete(LAN_NODES, { name: "worker2" });
+  await addPeer(api, "worker3", "2001:db8::3");
+  await until("that has been taken in", () => agent.lans.peers(LAN_UID).includes("2001:db8::3"));
+  assert.deepEqual(agent.lans.peers(LAN_UID), ["2001:db8::2", "2001:db8::3"]);
+  await addPeer(api, "worker2", "2001:db8::4");
+  await until("so has the new one", () => agent.lans.peers(LAN_UID).includes("2001:db8::4"));
+  assert.deepEqual(agent.lans.peers(LAN_UID), ["2001:db8::3", "2001:db8::4"]);
+});
+
+Deno.test("ClusterLans knows peers from before while the API server is away, and drops who went meanwhile", async () => {
+  using dir = new TempDir();
+  const api = new FakeKubeApi();
+  await addLan(api, "a");
+  await addPeer(api, "worker2", "2001:db8::2");
+  await addPeer(api, "worker3", "2001:db8::3");
+  {
+    await using agent = new Follower(api, dir).watch();
+    await until("all is known", () => agent.lans.peers(LAN_UID).length === 2 && agent.names[0]);
+  }
+  await api.delete(LAN_NODES, { name: "worker2" });
+  await using agent = new Follower(api, dir);
+  assert.deepEqual(agent.lans.peers(LAN_UID), ["2001:db8::2", "2001:db8::3"]);
+  agent.watch();
+  await until("the server has told", () => agent.lans.peers(LAN_UID).length === 1);
+  assert.deepEqual(agent.lans.peers(LAN_UID), ["2001:db8::3"]);
 });

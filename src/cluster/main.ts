@@ -2,6 +2,7 @@
 
 import type { AgentParts, Membership } from "../agent/membership.ts";
 import { UnderlaySurvey } from "../agent/underlay_survey.ts";
+import type { Lan } from "../api/lan.ts";
 import { DEFAULT_STATE_DIR } from "../api/names.ts";
 import { K8slanError } from "../base/errors.ts";
 import { DevicePluginManager } from "../deviceplugin/device_plugin_manager.ts";
@@ -11,6 +12,7 @@ import { findKubeAccess } from "../kube/find_access.ts";
 import type { KubeAccess } from "../kube/kube_access.ts";
 import type { KubeApi } from "../kube/kube_api.ts";
 import { markId } from "../plan/mark.ts";
+import type { Peers } from "../plan/vtep.ts";
 import { version } from "../version.ts";
 import { ClusterCache } from "./cluster_cache.ts";
 import { ClusterLans } from "./cluster_lans.ts";
@@ -134,6 +136,7 @@ export class ClusterMembership implements Membership {
       cache: new ClusterCache(`${stateDir}/cluster.json`, log),
       holdersChanged: () => this.#offerDevices(),
       nodesChanged: () => this.#tables.look(),
+      peersChanged: (lanIds) => this.#followPeers(lanIds),
       ownNode: (object) => this.#reporter.seen(object),
       serverAnswers: () => this.#reporter.apiServerAnswers(),
     });
@@ -168,6 +171,18 @@ export class ClusterMembership implements Membership {
     const { isServerThere } = this.lans;
     const sources = { devices: this.#devices, reporter: this.#reporter, isServerThere };
     return clusterMetrics({ ...sources, installer: this.#installer });
+  }
+
+  peers(lan: Lan): Peers {
+    return this.lans.peers(lan.metadata.uid);
+  }
+
+  /** What nothing is attached to has no VXLAN yet. */
+  #followPeers(lanIds: readonly string[] | "all"): void {
+    const { attachments, look } = this.#parts;
+    const here = attachments.lanIds();
+    const concerned = lanIds === "all" ? here : here.filter((id) => lanIds.includes(id));
+    concerned.forEach(look);
   }
 
   lansChanged(): void {

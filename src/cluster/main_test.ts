@@ -17,6 +17,7 @@ const RESOURCE = "macvtap.k8slan.io/pod1";
 class Member implements AsyncDisposable {
   readonly parts = new Parts([]);
   readonly membership: ClusterMembership;
+  readonly looks: string[] = [];
   readonly #stop = new AbortController();
   readonly #running: Promise<unknown>;
 
@@ -27,6 +28,7 @@ class Member implements AsyncDisposable {
       node: { name: this.parts.node, netnsDir: kernel.netnsDir },
       stateDir: dir.path,
       ...{ kernel, registry, attachments, taps, drift, log },
+      look: (lanId) => this.looks.push(lanId),
       conditions: (lanId) => reconciler.conditions(lanId),
       problems: () => [...this.membership.lans.read().problems, ...this.membership.problems()],
     });
@@ -237,6 +239,33 @@ Deno.test("ClusterMembership asks kubelet what a pod holds", async () => {
   await member.membership.gate.admit(ask);
 });
 
+Deno.test("ClusterMembership looks at what is attached when its peers change", async () => {
+  using dir = new TempDir();
+  const api = new FakeKubeApi({ withStatus: ["lannodes.lan.k8slan.io"] });
+  const { spec } = seedLan({ underlay: "unicast" });
+  await api.create(LANS, { metadata: { name: "lan-test", namespace: "default" }, spec });
+  await using member = new Member(api, dir);
+  const { parts, membership } = member;
+  await until("the LAN is known", () => [...parts.registry.all()].length === 1);
+  const { lan } = [...parts.registry.all()][0]!;
+  parts.peers = [];
+  await parts.add({}, { lan: "default/lan-test" });
+  membership.changed();
+  await until("its address is told", async () => {
+    return (await reportOf(api, parts.node))?.lans?.[0]?.vtep === "fe80::1";
+  });
+  await until("nobody is a peer", () => typeof membership.peers(lan) !== "string");
+  member.looks.length = 0;
+  const { namespace, name, uid } = lan.metadata;
+  const lans = [{ namespace, name, uid, attached: 1, ready: true, vtep: "fe80::2" }];
+  await api.create(LAN_NODES, { metadata: { name: "worker2" } });
+  const body = { status: { version: "", attached: 1, lans } };
+  const at = { name: "worker2" };
+  await api.patch(LAN_NODES, at, { type: "merge", body }, { subresource: "status" });
+  await until("it looks again", () => member.looks.length > 0);
+  assert.deepEqual([member.looks, membership.peers(lan)], [[uid], ["fe80::2"]]);
+});
+
 Deno.test("joinCluster() says what to do where no API server is named", async () => {
   using parts = new Parts([]);
   const { kernel, registry, attachments, taps, drift, log } = parts;
@@ -249,6 +278,7 @@ Deno.test("joinCluster() says what to do where no API server is named", async ()
       ...{ kernel, registry, attachments, taps, drift, log },
       conditions: () => [],
       problems: () => [],
+      look: () => {},
     }),
     /There is no kubeconfig "\/nonexistent\/\.kube\/config"; name one with --kubeconfig/,
   );

@@ -69,8 +69,10 @@ function lanOnNode(
     conditions.push(...prospect?.conditions.filter(({ reason }) => !reasons.has(reason)) ?? []);
   }
   if (attached === 0 && conditions.length === 0) return undefined;
+  const isPeer = lan.spec.underlay === "unicast" && attached > 0;
   return {
     ...{ namespace, name, uid, attached, ready: conditions.length === 0 },
+    ...(isPeer && prospect?.vtep !== undefined ? { vtep: prospect.vtep } : {}),
     ...(prospect === undefined ? {} : { underlay: prospect.underlay, mtu: prospect.mtu }),
     ...(conditions.length === 0 ? {} : { conditions }),
   };

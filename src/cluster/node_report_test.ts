@@ -59,7 +59,8 @@ function sourcesOf(setting: Setting): ReportSources {
     prospect: ({ metadata: { uid } }) => {
       const conditions = setting.prospects?.[uid];
       if (conditions === null) return undefined;
-      return { underlay: "eth1", mtu: 1426, conditions: conditions ?? [] };
+      const vtep = "2001:db8::1";
+      return { underlay: "eth1", mtu: 1426, vtep, conditions: conditions ?? [] };
     },
     problems: () => setting.problems ?? [],
   };
@@ -92,6 +93,14 @@ Deno.test("lanNodeStatus() tells of a LAN in use and of what is attached", () =>
     }],
     attached: 1,
   });
+});
+
+Deno.test("lanNodeStatus() says where frames go of a LAN with a unicast underlay that is in use", () => {
+  const [used, idle] = [lanOf(1, { underlay: "unicast" }), lanOf(2, { underlay: "unicast" })];
+  const prospects = { [uidOf(1)]: [DOWN], [uidOf(2)]: [DOWN] };
+  const attachments = [attachmentOf(used, "s1")];
+  const { lans } = report({ lans: [used, idle], attachments, prospects });
+  assert.deepEqual(lans?.map(({ vtep }) => vtep), ["2001:db8::1", undefined]);
 });
 
 Deno.test("lanNodeStatus() tells of an attachment whose record was lost", () => {

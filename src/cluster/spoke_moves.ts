@@ -24,6 +24,13 @@ export function spokePlaces(nodes: Iterable<LanNodeObject>): SpokePlace[] {
   );
 }
 
+export interface SpokeChanges {
+  /** Places that were left for others. */
+  readonly left: readonly SpokePlace[];
+  /** Places that are no longer the only ones: others have come to hold the same. */
+  readonly shared: readonly SpokePlace[];
+}
+
 export class SpokeMoves {
   /** By LAN and spoke, then by node: who had it last. */
   #before: ReadonlyMap<string, ReadonlyMap<string, SpokePlace>>;
@@ -34,23 +41,28 @@ export class SpokeMoves {
   }
 
   /**
-   * Takes in who has what now; returns the places that were left for others since. One that is left
-   * for nobody counts when somebody has its spoke again, unless `isKnown` denies its LAN by then.
+   * Takes in who has what now; returns what is new since. A place that is left for nobody counts when
+   * somebody has its spoke again, unless `isKnown` denies its LAN by then.
    */
-  update(now: Iterable<SpokePlace>, isKnown: (lanId: string) => boolean): SpokePlace[] {
+  update(now: Iterable<SpokePlace>, isKnown: (lanId: string) => boolean): SpokeChanges {
     const held = grouped(now);
     const next = new Map<string, ReadonlyMap<string, SpokePlace>>(held);
     const left: SpokePlace[] = [];
+    const shared: SpokePlace[] = [];
     for (const [key, places] of this.#before) {
       const current = held.get(key);
       if (current !== undefined) {
-        left.push(...[...places.values()].filter(({ node }) => !current.has(node)));
+        const isNew = [...current.keys()].some((node) => !places.has(node));
+        for (const place of places.values()) {
+          if (!current.has(place.node)) left.push(place);
+          else if (isNew) shared.push(place);
+        }
       } else if ([...places.values()].every(({ lanId }) => isKnown(lanId))) {
         next.set(key, places);
       }
     }
     this.#before = next;
-    return left;
+    return { left, shared };
   }
 }
 

@@ -26,20 +26,28 @@ for (const [what, steps] of ROWS) {
   Deno.test(`SpokeMoves tells of ${what}`, () => {
     const moves = new SpokeMoves();
     for (const [now, left] of steps) {
-      assert.deepEqual(moves.update(places(now), always), places(left), `at "${now}"`);
+      assert.deepEqual(moves.update(places(now), always).left, places(left), `at "${now}"`);
     }
   });
 }
 
+Deno.test("SpokeMoves tells of places that others have come to share", () => {
+  const moves = new SpokeMoves();
+  const steps = [["a@n1 b@n1", ""], ["a@n1 a@n2 b@n1", "a@n1"], ["a@n1 a@n2", ""], ["a@n2", ""]];
+  for (const [now = "", shared = ""] of steps) {
+    assert.deepEqual(moves.update(places(now), always).shared, places(shared), `at "${now}"`);
+  }
+});
+
 Deno.test("SpokeMoves goes by what was known before the agent started", () => {
   const moves = new SpokeMoves(places("a@n1 b@n1"));
-  assert.deepEqual(moves.update(places("a@n2 b@n1"), always), places("a@n1"));
+  assert.deepEqual(moves.update(places("a@n2 b@n1"), always).left, places("a@n1"));
 });
 
 Deno.test("SpokeMoves forgets the spokes of LANs that are gone", () => {
   const moves = new SpokeMoves(places("a@n1"));
   moves.update([], () => false);
-  assert.deepEqual(moves.update(places("a@n2"), always), []);
+  assert.deepEqual(moves.update(places("a@n2"), always).left, []);
 });
 
 Deno.test("spokePlaces() tells who holds what, and with which address", () => {

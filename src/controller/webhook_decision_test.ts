@@ -171,7 +171,6 @@ Deno.test("decideAdmission() refuses whatever is no LAN, and never throws", () =
 Deno.test("decideAdmission() warns of what nodes will not be able to do", () => {
   const many = Array.from({ length: 1_023 }, (_, at) => `s${at}`);
   const cases: readonly (readonly [object, RegExp])[] = [
-    [{ underlay: "unicast" }, /"unicast"/],
     [{ mtu: 9000 }, /needs an underlay with an MTU of 9070/],
     [{ spokes: many }, /1023 entries; one node can carry 1022/],
   ];

@@ -8,14 +8,8 @@ const ETHERNET_MTU = 1500;
 
 /** Sentences for whoever writes the LAN; each of at most 256 characters, for the API server. */
 export function lanWarnings(spec: LanSpec): string[] {
-  const { underlay, defaultVxlanDev, vxlanDevMap = {}, mtu, spokes } = spec;
+  const { defaultVxlanDev, vxlanDevMap = {}, mtu, spokes } = spec;
   const warnings: string[] = [];
-  if (underlay === "unicast") {
-    warnings.push(
-      'spec.underlay "unicast" can\'t be carried by this version, so no workload can be attached; ' +
-        'use "multicast"',
-    );
-  }
   if (defaultVxlanDev === undefined && Object.keys(vxlanDevMap).length === 0) {
     warnings.push(
       "The spec names no underlay device, so no node takes part; set spec.defaultVxlanDev or " +

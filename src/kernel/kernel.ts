@@ -53,6 +53,11 @@ export interface Kernel {
    * Returns how many addresses were known there; nothing happens where the LAN is not.
    */
   forgetNode(path: string, vxlan: string, left: LeftPlace): number;
+  /**
+   * Address of the node that the LAN in the namespace at `path` has learned `mac` from; undefined if
+   * it has not, or is not there.
+   */
+  learnedFrom(path: string, vxlan: string, mac: string): string | undefined;
   /** Is the device a member of the multicast group? */
   isGroupMember(device: string, group: string): boolean;
   /** Paths of everything in the directory of the LANs' namespaces. */

@@ -22,7 +22,7 @@ import { HOME_NETNS, openNetns, removeNetns, withNetns } from "../sys/netns.ts";
 import { writeLinkSysctl } from "../sys/sysctl.ts";
 import { readForeignVxlans } from "./foreign_vxlans.ts";
 import { changeFilters, filterProblem } from "./filters.ts";
-import { forgetNode } from "./forget_node.ts";
+import { forgetNode, learnedFrom } from "./forget_node.ts";
 import type { Kernel, LeftPlace, Scope } from "./kernel.ts";
 import { groupLimit } from "./group_limit.ts";
 import { createLanNetns, isUnfinishedNetns } from "./lan_netns.ts";
@@ -109,6 +109,12 @@ export class LinuxKernel implements Kernel, Disposable {
     if (this.netnsIdentity(path) === undefined) return 0;
     using place = openPlace(path, this.#transport);
     return forgetNode(place.client, vxlan, left);
+  }
+
+  learnedFrom(path: string, vxlan: string, mac: string): string | undefined {
+    if (this.netnsIdentity(path) === undefined) return undefined;
+    using place = openPlace(path, this.#transport);
+    return learnedFrom(place.client, vxlan, mac);
   }
 
   netnsId(path: string): number | undefined {

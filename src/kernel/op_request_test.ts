@@ -50,6 +50,16 @@ Deno.test("opRequests() sends each operation of a LAN through the right namespac
 Deno.test("opRequests() knows what is only done to a LAN that stands", () => {
   const table: readonly (readonly [NetOp, Row])[] = [
     [{ op: "set-bridge", at: AT, name: "br2" }, [AT, ['change bridge "br2"'], []]],
+    [
+      {
+        ...{ op: "change-peers", at: AT, name: "vx2", index: 9, add: ["2001:db8::2"] },
+        remove: [{ mac: "02:00:00:00:00:01", dst: "2001:db8::3" }],
+      },
+      [AT, [
+        "append forwarding entry 00:00:00:00:00:00 dst 2001:db8::2 of link #9",
+        "delete forwarding entry 02:00:00:00:00:01 dst 2001:db8::3 of link #9",
+      ], []],
+    ],
     [{ op: "delete-link", at: AT, name: "vx2" }, [AT, ['delete link "vx2"'], []]],
     [{ op: "delete-netns", path: AT }, [undefined, [], []]],
   ];

@@ -101,6 +101,13 @@ for (const [table, flag] of FORGET) {
   });
 }
 
+Deno.test("appendForwarding() names the device that leads to a link-local peer", () => {
+  const { payload } = appendForwarding(2, { mac: UNKNOWN_MAC, dst: "fe80::a", via: 7 });
+  assert.deepEqual(decodeForwarding(payload), {
+    ...{ index: 2, mac: UNKNOWN_MAC, dst: "fe80::a", via: 7, permanent: true, self: true },
+  });
+});
+
 Deno.test("dumpForwarding() keeps its bytes", () => {
   assert.deepEqual(encodeMessages([dumpForwarding()], 1), DUMP_BYTES);
 });

@@ -94,6 +94,43 @@ Deno.test("lanPlan() lets packets cross routers when the group's scope does", ()
   }
 });
 
+Deno.test("lanPlan() of a unicast underlay sends from the node's address to each peer", () => {
+  const underlay = goodUnderlay({ addresses: ["2001:db8::1", "fe80::1"] });
+  const lan = seedLan({ underlay: "unicast" });
+  const peers = ["2001:db8::3", "2001:DB8::2", "2001:db8::1"];
+  const { vxlan, conditions } = lanPlan(lan, NODE, underlay, [], peers);
+  assert.deepEqual(conditions, []);
+  const { group, local, hopLimit } = vxlan!;
+  assert.deepEqual([group, local, hopLimit], [undefined, "2001:db8::1", 64]);
+  assert.deepEqual(vxlan!.peers, ["2001:db8::2", "2001:db8::3"]);
+  // Nothing is known, so nothing is said.
+  assert.equal(lanPlan(lan, NODE, underlay, [], "unknown").vxlan?.peers, undefined);
+  assert.deepEqual(lanPlan(lan, NODE, underlay, [], "unknown").conditions, []);
+});
+
+Deno.test("lanPlan() of a unicast underlay says whom it cannot reach, and where it has no address", () => {
+  const lan = seedLan({ underlay: "unicast" });
+  const table: readonly (readonly [string[], string[], string, RegExp])[] = [
+    [
+      ["fe80::1"],
+      ["2001:db8::2", "fe80::2"],
+      "PeersOutOfReach",
+      /from fe80::1 .* to 2001:db8::2: .*; give "eth1" of node "worker1" a global/,
+    ],
+    [["2001:db8::1"], ["fe80::2"], "PeersOutOfReach", /to fe80::2: .*; give those nodes a global/],
+    [[], ["fe80::2"], "NoIpv6Source", /"eth1".*has no usable IPv6 address on node "worker1"/],
+  ];
+  for (const [addresses, peers, reason, message] of table) {
+    const wanted = lanPlan(lan, NODE, goodUnderlay({ addresses }), [], peers);
+    assert.deepEqual(reasons(wanted), [reason]);
+    assert.match(wanted.conditions[0]!.message, message);
+    assert.equal(wanted.vxlan === undefined, addresses.length === 0);
+  }
+  // Duplicate detection of the link-local address is not its business.
+  const underlay = goodUnderlay({ ipv6: "duplicate", addresses: ["2001:db8::1"] });
+  assert.deepEqual(lanPlan(lan, NODE, underlay, [], []).conditions, []);
+});
+
 Deno.test("lanPlan() writes the group as the kernel does", () => {
   const table = [["FF02::14", "ff02::14"], ["ff05:0:0::0014", "ff05::14"]] as const;
   for (const [vxlanGrp, group] of table) assert.equal(plan({ vxlanGrp }).vxlan?.group, group);

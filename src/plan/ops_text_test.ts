@@ -42,6 +42,39 @@ const TEXTS: readonly (readonly [NetOp, readonly string[]])[] = [
   ],
   [
     {
+      ...{ op: "create-vxlan", at: AT, name: "vx2", index: 1048577, vni: 222, port: 4789 },
+      ...{ local: "2001:db8::1", hopLimit: 64, underlay: { name: "eth1", index: 3 }, mtu: 1426 },
+      address: "02:00:00:00:00:01",
+    },
+    [
+      `ip link add name vx2 index 1048577 address 02:00:00:00:00:01 mtu 1426 netns ${AT}` +
+      " type vxlan id 222 local 2001:db8::1 dev eth1 dstport 4789 ttl 64 ageing 300",
+    ],
+  ],
+  [
+    {
+      ...{ op: "change-peers", at: AT, name: "vx2", index: 1048577, add: ["2001:db8::2"] },
+      remove: [{ mac: "02:00:00:00:00:01", dst: "2001:db8::3" }],
+    },
+    [
+      `${IN} bridge fdb append 00:00:00:00:00:00 dev vx2 dst 2001:db8::2 self permanent`,
+      `${IN} bridge fdb del 02:00:00:00:00:01 dev vx2 dst 2001:db8::3 self`,
+    ],
+  ],
+  [
+    {
+      ...{ op: "change-peers", at: AT, name: "vx2", index: 3, add: ["fe80::2"] },
+      via: { name: "eth0.10", index: 3 },
+      remove: [{ mac: "00:00:00:00:00:00", dst: "fe80::3", via: 3 }],
+    },
+    [
+      `${IN} bridge fdb append 00:00:00:00:00:00 dev vx2 dst fe80::2` +
+      " via if$(cat /sys/class/net/eth0.10/ifindex) self permanent",
+      `${IN} bridge fdb del 00:00:00:00:00:00 dev vx2 dst fe80::3 via if3 self`,
+    ],
+  ],
+  [
+    {
       ...{ op: "create-veth", at: HOST, name: "pod1", index: 2000000, mtu: 1426 },
       ...{ address: "02:00:00:00:00:01", peer: PEER },
     },
@@ -122,7 +155,7 @@ Deno.test("opText() has the commands of every operation", () => {
   for (const [op, lines] of TEXTS) assert.deepEqual(opText(op), lines);
   const kinds = new Set(TEXTS.map(([{ op }]) => op));
   // As many as there are: a new one must have its row.
-  assert.equal(kinds.size, 16);
+  assert.equal(kinds.size, 17);
 });
 
 /** The words that a shell makes of a line. */

@@ -14,6 +14,7 @@ import type { AddRequest, AttachResult } from "../../src/api/agent_protocol.ts";
 import type { Lan } from "../../src/api/lan.ts";
 import { KeyedMutex } from "../../src/base/keyed_mutex.ts";
 import type { NetOp } from "../../src/plan/ops.ts";
+import type { Peers } from "../../src/plan/vtep.ts";
 import { FakeKernel } from "./fake_kernel.ts";
 import { FakeNetns } from "./fake_machine.ts";
 import { seedLan } from "./lan_fixture.ts";
@@ -44,6 +45,8 @@ export class AgentParts implements Disposable {
   /** LANs that an event may concern. */
   readonly suspects: string[] = [];
   readonly node = NODE;
+  /** The other nodes of LANs with a unicast underlay. */
+  peers: Peers = "unnamed";
   readonly #dir: TempDir;
   readonly #ownsDir: boolean;
 
@@ -55,7 +58,9 @@ export class AgentParts implements Disposable {
     this.records = new AttachmentRecords(this.recordsDir, log);
     this.attachments = new Attachments(this.records);
     this.taps = new TapIndexes(`${this.#dir.path}/taps.json`, NODE, log, () => false);
-    this.builder = new LanBuilder(kernel, { name: NODE, netnsDir: kernel.netnsDir }, log);
+    this.builder = new LanBuilder(
+      ...[kernel, { name: NODE, netnsDir: kernel.netnsDir }, log, () => this.peers] as const,
+    );
     this.drift = new DriftWatch((lanId) => this.suspects.push(lanId), log);
     this.foreign = new ForeignVxlans({ node: NODE, kernel, changed: () => {}, log });
     this.service = new AttachService({

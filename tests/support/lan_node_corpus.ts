@@ -39,6 +39,7 @@ const good: readonly (readonly [string, unknown])[] = [
   ["the smallest", { version: "", attached: 0 }],
   ["a LAN", lanWith({})],
   ["a LAN with all fields", lanWith({ underlay: "eth0.10", mtu: 1426, conditions: [PROBLEM] })],
+  ["a LAN with an address", lanWith({ vtep: "2001:db8::1" })],
   ["an attachment", attachmentWith({})],
   [
     "an attachment with all fields",
@@ -78,6 +79,9 @@ const bad: readonly (readonly [string, unknown, ...string[]])[] = [
   ["a LAN that may be ready", lanWith({ ready: "maybe" }), "lans[0].ready"],
   ["an MTU of text", lanWith({ mtu: "1500" }), "lans[0].mtu"],
   ["a long underlay", lanWith({ underlay: "a".repeat(16) }), "lans[0].underlay"],
+  ["an IPv4 address of a node", lanWith({ vtep: "192.0.2.1" }), "lans[0].vtep"],
+  ["no address of a node", lanWith({ vtep: "" }), "lans[0].vtep"],
+  ["a long address of a node", lanWith({ vtep: "1".repeat(40) }), "lans[0].vtep"],
   [
     "a reason in two words",
     lanWith({ conditions: [{ ...PROBLEM, reason: "Not there" }] }),
