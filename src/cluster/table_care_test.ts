@@ -57,6 +57,19 @@ Deno.test("TableCare forgets the node that a spoke has left for another", async 
   assert.equal(setting.forgotten.length, 1);
 });
 
+Deno.test("TableCare forgets the node where a workload was, though its address is elsewhere by now", async () => {
+  using setting = new Setting();
+  await setting.attach("pod2");
+  const { learned } = setting.parts.kernel;
+  learned.set(MAC, "fe80::1");
+  setting.held(place("pod1", "n1", MAC));
+  setting.held(place("pod1", "n1", MAC), place("pod1", "n2", MAC));
+  // It has been announced on its next node.
+  learned.set(MAC, "fe80::2");
+  setting.held(place("pod1", "n2", MAC));
+  assert.deepEqual(setting.forgotten, [["vx2", { mac: MAC, vtep: "fe80::1" }]]);
+});
+
 Deno.test("TableCare forgets the node that a spoke has left for this one", async () => {
   using setting = new Setting();
   setting.held(place("pod1", "n1", MAC));

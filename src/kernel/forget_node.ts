@@ -16,20 +16,32 @@ import { findLink } from "./observe.ts";
  * of again. Returns how many. `client` is one of the LAN's namespace; a missing link is fine.
  */
 export function forgetNode(client: NetlinkClient, vxlan: string, left: LeftPlace): number {
-  const link = findLink(client, vxlan);
-  if (link === undefined) return 0;
-  const { index } = link;
-  const table = client.dump(dumpForwarding(index), decodeForwarding)
-    .filter((entry) => entry.index === index);
+  const found = tableOf(client, vxlan);
+  if (found === undefined) return 0;
+  const { index, table } = found;
   const known = forgettable(table, left);
-  const requests = [
+  client.execute([
     ...known.map((mac) => forgetForwarding(index, mac, "self")),
     // The bridge would send nothing back to where it came from, so that a frame to what has moved
     // here would be dropped.
     ...new Set([...known, left.mac]).values().map((mac) => forgetForwarding(index, mac, "master")),
-  ];
-  client.execute(requests);
+  ]);
   return known.length;
+}
+
+/** Where the VXLAN sends what is for `mac`; undefined if it does not know. */
+export function learnedFrom(client: NetlinkClient, vxlan: string, mac: string): string | undefined {
+  const { table = [] } = tableOf(client, vxlan) ?? {};
+  return table.find((entry) => isLearned(entry) && entry.mac === mac)?.dst;
+}
+
+function tableOf(client: NetlinkClient, vxlan: string) {
+  const link = findLink(client, vxlan);
+  if (link === undefined) return undefined;
+  const { index } = link;
+  const table = client.dump(dumpForwarding(index), decodeForwarding)
+    .filter((entry) => entry.index === index);
+  return { index, table };
 }
 
 /** Addresses that were learned from the node, in the VXLAN's own table. */
@@ -37,10 +49,12 @@ export function forgettable(
   table: readonly ForwardingEntry[],
   { mac, vtep }: LeftPlace,
 ): string[] {
-  const learned = table.filter(({ self, permanent, dst }) =>
-    self && !permanent && dst !== undefined
-  );
+  const learned = table.filter(isLearned);
   const dst = vtep ?? learned.find((entry) => entry.mac === mac)?.dst;
   const there = learned.filter((entry) => entry.dst === dst);
   return [...new Set(there.map((entry) => entry.mac))];
+}
+
+function isLearned({ self, permanent, dst }: ForwardingEntry): boolean {
+  return self && !permanent && dst !== undefined;
 }

@@ -40,6 +40,8 @@ export class FakeKernel implements Kernel {
   readonly netnsDir: string;
   /** All operations carried out so far, failed ones included. */
   readonly applied: NetOp[] = [];
+  /** Addresses of nodes that LANs have learned a MAC address from. */
+  readonly learned = new Map<string, string>();
   /** What was asked to be forgotten: path, VXLAN, and where it led. */
   readonly forgotten: {
     readonly path: string;
@@ -121,6 +123,10 @@ export class FakeKernel implements Kernel {
     if (!(this.machine.files.get(path) instanceof FakeNetns)) return 0;
     this.forgotten.push({ path, vxlan, left });
     return 1;
+  }
+
+  learnedFrom(_path: string, _vxlan: string, mac: string): string | undefined {
+    return this.learned.get(mac);
   }
 
   filterProblem(): string | undefined {
