@@ -1,5 +1,5 @@
 /**
- * Writes the generated files in crds and deploy; with `--check` only compares. With `--image`,
+ * Writes the generated files in crds, deploy and docs; with `--check` only compares. With `--image`,
  * `--namespace` or `--cert-manager` it prints a manifest that differs in these instead, with
  * `--pod-webhook` that of the webhook for pods.
  *
@@ -9,6 +9,8 @@
  */
 
 import { parseArgs } from "node:util";
+import { expectedOf } from "../tests/support/compatibility/expectations.ts";
+import { renderCompatibility } from "./compatibility_document.ts";
 import { CRD_FILES, renderCrd } from "./gen_crds.ts";
 import { DEFAULT_OPTIONS } from "./manifests/common.ts";
 import { MANIFEST_FILES, renderManifest, renderPodWebhook } from "./manifests/manifest.ts";
@@ -19,6 +21,8 @@ const ROOT = new URL("..", import.meta.url);
 const FILES: readonly (readonly [file: URL, render: () => string])[] = [
   ...CRD_FILES.map(([file, crd]) => [file, () => renderCrd(crd)] as const),
   ...MANIFEST_FILES.map(([name, render]) => [new URL(name, ROOT), render] as const),
+  // As the kernel tests find it: they compare what they measure with the same expectations.
+  [new URL("docs/compatibility.md", ROOT), () => renderCompatibility(expectedOf)],
 ];
 
 async function main(args: readonly string[]): Promise<number> {

@@ -3,6 +3,7 @@
 import { EAGAIN } from "../../src/base/errno.ts";
 import { Fd } from "../../src/sys/fd.ts";
 import { cString, libc } from "../../src/sys/libc.ts";
+import { openNetns, withNetns } from "../../src/sys/netns.ts";
 import { SyscallError, unwrap } from "../../src/sys/syscall_error.ts";
 import { waitReadable } from "./raw_frames.ts";
 
@@ -25,6 +26,8 @@ export interface TapOptions {
   readonly vnetHeader?: boolean;
   /** What the guest takes: TUN_F_CSUM and the like. */
   readonly offloads?: number;
+  /** An ordinary tap (tun(4)) that is made by opening it, in place of a macvtap's. */
+  readonly tun?: { readonly netns: string; readonly ifname: string };
 }
 
 /** A frame in a virtio header's company. */
@@ -41,14 +44,16 @@ export class TapQueue implements Disposable {
   readonly #headerBytes: number;
   readonly #buffer = new Uint8Array(80 * 1024);
 
-  constructor(path: string, { vnetHeader = true, offloads = 0 }: TapOptions = {}) {
+  constructor(path: string, { vnetHeader = true, offloads = 0, tun }: TapOptions = {}) {
     this.#path = path;
     this.#headerBytes = vnetHeader ? VNET_HEADER_BYTES : 0;
-    this.#fd = new Fd(
-      unwrap(libc().open(cString(path), O_RDWR_NONBLOCK_CLOEXEC, 0), `open "${path}"`),
-    );
+    const open = () =>
+      new Fd(unwrap(libc().open(cString(path), O_RDWR_NONBLOCK_CLOEXEC, 0), `open "${path}"`));
+    // A tap of tun(4) belongs to the namespace in which it is opened.
+    using netns = tun === undefined ? undefined : openNetns(tun.netns);
+    this.#fd = netns === undefined ? open() : withNetns(netns, open);
     try {
-      this.#setUp(vnetHeader, offloads);
+      this.#setUp(tun?.ifname ?? this.ifname, vnetHeader, offloads);
     } catch (error) {
       this[Symbol.dispose]();
       throw error;
@@ -56,12 +61,12 @@ export class TapQueue implements Disposable {
   }
 
   /** libvirt's virNetDevMacVLanTapSetup, then QEMU's net_init_tap. */
-  #setUp(vnetHeader: boolean, offloads: number): void {
+  #setUp(ifname: string, vnetHeader: boolean, offloads: number): void {
     const features = this.#number(TUNGETFEATURES);
     const flags = IFF_TAP | IFF_NO_PI | (features & IFF_MULTI_QUEUE) |
       (vnetHeader ? features & IFF_VNET_HDR : 0);
     const request = new Uint8Array(40);
-    request.set(cString(this.ifname));
+    request.set(cString(ifname));
     new DataView(request.buffer).setUint16(16, flags, true);
     this.#ioctl(TUNSETIFF, request, "TUNSETIFF");
     if (!vnetHeader) return;
