@@ -3,6 +3,7 @@
 // deno-lint-ignore-file no-console -- progress goes to standard error
 
 import { describe } from "../../src/base/errors.ts";
+import { ApiServer } from "../../tests/support/api_server.ts";
 import { startCluster, type TestCluster } from "../../tests/support/cluster.ts";
 import { createLab, type Lab, type LabOptions } from "../../tests/support/netns_lab.ts";
 import { runProgram } from "../../tests/support/lab_process.ts";
@@ -34,6 +35,11 @@ export class Bench {
   /** The result of `use` with a cluster of two nodes that is removed afterwards. */
   withCluster<T>(use: (cluster: TestCluster) => Promise<T>): Promise<T> {
     return this.#withOpen(startCluster({ nodes: 2 }), use);
+  }
+
+  /** The result of `use` with an API server that is removed afterwards. */
+  withApiServer<T>(use: (server: ApiServer) => Promise<T>): Promise<T> {
+    return this.#withOpen(ApiServer.start(), use);
   }
 
   async #withOpen<R extends AsyncDisposable, T>(

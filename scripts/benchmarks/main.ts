@@ -14,6 +14,7 @@ import { lanRow } from "./lan_row.ts";
 import { loadAverage, machine } from "./machine.ts";
 import { memoryRow } from "./memory_row.ts";
 import { MIGRATION_SECTION, migrationRow } from "./migration_row.ts";
+import { PODS_SECTION, podsRow } from "./pods_row.ts";
 import { PROTECT_SECTION, protectRow } from "./protect_row.ts";
 import { document, table } from "./report.ts";
 import { scaleRow } from "./scale_row.ts";
@@ -35,6 +36,7 @@ const ROWS: Readonly<Record<string, Row>> = {
 const NAMED: Readonly<Record<string, { readonly row: Row; readonly section: Section }>> = {
   cluster: { row: clusterRow, section: CLUSTER_SECTION },
   migration: { row: migrationRow, section: MIGRATION_SECTION },
+  pods: { row: podsRow, section: PODS_SECTION },
   protect: { row: protectRow, section: PROTECT_SECTION },
 };
 const ALL: Readonly<Record<string, Row>> = {

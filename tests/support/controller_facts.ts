@@ -4,7 +4,8 @@ import type { Lan } from "../../src/api/lan.ts";
 import type { ControllerCounters, ControllerFacts } from "../../src/controller/facts.ts";
 import type { Workload } from "../../src/controller/lan_report.ts";
 import type { KubeApi } from "../../src/kube/kube_api.ts";
-import type { LanObject } from "../../src/kube/resources.ts";
+import type { ObjectKey } from "../../src/kube/objects.ts";
+import type { LanObject, NetworkAttachmentDefinition } from "../../src/kube/resources.ts";
 import { LogRecorder } from "./log_recorder.ts";
 
 export class TestFacts implements ControllerFacts {
@@ -58,7 +59,9 @@ export class TestFacts implements ControllerFacts {
     return this.attached;
   }
 
-  network(): undefined {}
+  network(_key: ObjectKey): NetworkAttachmentDefinition | undefined {
+    return undefined;
+  }
 
   queueLength(): number {
     return 0;
