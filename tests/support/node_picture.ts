@@ -23,6 +23,8 @@ export interface NetnsPicture {
   readonly settings: readonly string[];
   /** Multicast groups that are not the stack's own, with their number of users. */
   readonly groups: readonly string[];
+  /** Rules of nftables, without what they counted. */
+  readonly rules: readonly string[];
 }
 
 /** What is there now of the node and of these workloads. */
@@ -115,11 +117,14 @@ const LOOK = [
   "grep -v -e ' ff0100000000000000000000000000' -e ' ff020000000000000000000000000001 '" +
   " -e ' ff0200000000000000000001ff' -e ' ff02000000000000000000000000006a '" +
   " -e ' ff020000000000000000000000000002 ' /proc/net/igmp6 || true",
+  "echo @",
+  // Not everywhere where pictures are taken.
+  "! command -v nft >/dev/null || nft --stateless list ruleset",
 ].join("; ");
 
 async function netnsPicture(path: string): Promise<NetnsPicture> {
   const output = await runProgram(["nsenter", `--net=${path}`, "--", "sh", "-c", LOOK]);
-  const [links = "", settings = "", groups = ""] = output.split("@\n");
+  const [links = "", settings = "", groups = "", rules = ""] = output.split("@\n");
   const described: readonly Described[] = JSON.parse(links);
   return {
     links: Object.fromEntries(
@@ -131,6 +136,7 @@ async function netnsPicture(path: string): Promise<NetnsPicture> {
       const [, device, group, users] = line.trim().split(/\s+/);
       return `${device} ${group} ${users}`;
     }).sort(),
+    rules: rules.trim().split("\n").filter(Boolean).map((line) => line.trim()).sort(),
   };
 }
 
