@@ -11,6 +11,7 @@ import {
   podObject,
 } from "../support/product_objects.ts";
 import { until } from "../support/until.ts";
+import { MIGRATION_STEPS } from "./migration_steps.ts";
 import { POD_STEPS } from "./pod_steps.ts";
 
 /** Within so much the status of a LAN has to be true again. Milliseconds. */
@@ -399,6 +400,7 @@ const STEPS: Readonly<Record<string, (product: Product) => Promise<void>>> = {
   },
 
   ...POD_STEPS,
+  ...MIGRATION_STEPS,
 };
 
 /** Configurations that can't work, and what a pod's events have to say about them. */

@@ -1,0 +1,73 @@
+/** A VM's move from node to node, with pods in the parts of those that KubeVirt makes for it. */
+
+import { deepStrictEqual, strictEqual } from "node:assert/strict";
+import { MovingVm } from "../support/moving_vm.ts";
+import type { Product } from "../support/product.ts";
+import type { ProductNode } from "../support/product_node.ts";
+import { podObject } from "../support/product_objects.ts";
+import { until } from "../support/until.ts";
+
+const { LAN, SPOKE } = MovingVm;
+
+export const MIGRATION_STEPS: Readonly<Record<string, (product: Product) => Promise<void>>> = {
+  async "a VM takes its spoke to another node and back, and nobody else gets it meanwhile"(
+    product,
+  ) {
+    const [one, two] = product.nodes;
+    await using vm = await MovingVm.start(product);
+    for (const [how, node] of [["announced", two], ["silent", one]] as const) {
+      strictEqual((await vm.next()).name, node?.name);
+      await bothHold(product, vm);
+      if (how === "announced" && node !== undefined) await othersAreRefused(product, vm, node);
+      const { gapMs, lost, early } = await vm.handOver(how);
+      say(`hand-over, ${how}: ${gapMs.toFixed(2)} ms without a frame, ${lost} lost`);
+      strictEqual(early, 0);
+    }
+  },
+};
+
+/** Both pods run undisturbed, and the LAN says so. */
+async function bothHold(product: Product, { launchers }: MovingVm): Promise<void> {
+  await until("the LAN tells of both", async () => {
+    const { status } = await product.lan(LAN);
+    const told = status?.migrations?.map(({ spoke, from, to }) => [spoke, from.name, to.name]);
+    return status?.attached === 4 && `${told}` === `${SPOKE},${launchers}`;
+  });
+  strictEqual((await product.condition(LAN, "Ready")).reason, "Ready");
+  const text = await product.cluster.kubectl(["get", "pods", ...launchers, "-o=json"]);
+  const pods: readonly RunningPod[] = JSON.parse(text).items;
+  deepStrictEqual(
+    pods.map(({ status }) => [status.phase, status.containerStatuses[0]?.restartCount]),
+    [["Running", 0], ["Running", 0]],
+  );
+}
+
+interface RunningPod {
+  readonly status: {
+    readonly phase: string;
+    readonly containerStatuses: readonly { readonly restartCount: number }[];
+  };
+}
+
+async function othersAreRefused(
+  product: Product,
+  { launchers: [from, to] }: MovingVm,
+  { node }: ProductNode,
+): Promise<void> {
+  const { cluster } = product;
+  await cluster.apply([
+    podObject("intruder", { node, networks: `${SPOKE}-veth` }),
+    podObject("waiting", { node, networks: SPOKE, spokes: [SPOKE] }),
+  ]);
+  await product.podEvent(
+    "intruder",
+    new RegExp(`attached to pod "default/${from}".*whose VM moves to pod "default/${to}"`),
+  );
+  await product.podEvent("waiting", new RegExp(`Insufficient macvtap.k8slan.io/${SPOKE}`));
+  await cluster.kubectl(["delete", "pod", "intruder", "waiting", "--wait"]);
+}
+
+function say(text: string): void {
+  // deno-lint-ignore no-console -- figures that a test run shows
+  console.log(`    ${text}`);
+}
