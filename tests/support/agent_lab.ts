@@ -33,6 +33,8 @@ export interface AgentLabOptions extends LabOptions {
   readonly logLevel?: "debug" | "info" | "warn" | "error";
   /** Owner of /dev/tapN, `UID:GID`, if it is not to be the default. */
   readonly tapOwner?: string;
+  /** Each node knows where the others are, as LANs with a unicast underlay need it. */
+  readonly peers?: boolean;
   /** The command that is the product, if it is not to be the source code. */
   readonly program?: readonly string[];
   /** Stands in for the product as agent, with the same arguments. */
@@ -66,6 +68,10 @@ export interface CniAnswer {
 export async function createAgentLab(options: AgentLabOptions): Promise<AgentLab> {
   const lab = new AgentLab(await createLab(options), options);
   try {
+    if (options.peers === true) {
+      const addresses = await Promise.all(lab.net.nodes.map((node) => node.linkLocal("eth1")));
+      await Deno.writeTextFile(`${lab.net.dir}/${PEERS_FILE}`, addresses.join("\n"));
+    }
     await Promise.all(lab.nodes.map((node) => node.start()));
     return lab;
   } catch (error) {
@@ -89,6 +95,8 @@ export function seedLan(lab: AgentLab): LanDocument {
     },
   };
 }
+
+const PEERS_FILE = "peers";
 
 export class AgentLab implements AsyncDisposable {
   /** The namespaces below the agents. */
@@ -216,11 +224,12 @@ export class AgentNode {
   }
 
   #agentArguments(): string[] {
-    const { logLevel = "debug", tapOwner } = this.#options;
+    const { logLevel = "debug", tapOwner, peers = false } = this.#options;
     return [
       ...["agent", "--standalone", "--lans", this.lansDir, "--node", this.uniqueName],
       ...["--run-dir", this.runDir, "--state-dir", this.stateDir, "--log-level", logLevel],
       ...(tapOwner === undefined ? [] : ["--tap-owner", tapOwner]),
+      ...(peers ? ["--peers", `${this.host.dir}/../${PEERS_FILE}`] : []),
     ];
   }
 

@@ -27,6 +27,7 @@ export const SUBJECTS = {
 export const PATHS = {
   near: "On one node",
   multicast: "Between nodes, `underlay: multicast`",
+  unicast: "Between nodes, `underlay: unicast`",
 } as const;
 
 export type SubjectId = keyof typeof SUBJECTS;

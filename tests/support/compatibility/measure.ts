@@ -7,6 +7,7 @@ import {
   keys,
   type Outcome,
   type PathId,
+  PATHS,
   type SubjectId,
   SUBJECTS,
   TRAFFIC,
@@ -29,7 +30,7 @@ export async function measure(
   subjectId: SubjectId,
   path: PathId,
 ): Promise<ReadonlyMap<TrafficId, Outcome>> {
-  const [subject, partner] = [stage.subjects[subjectId], stage.partners[path]];
+  const [subject, partner] = stage.ends(subjectId, path);
   // Both know the other before: a bridge that has to flood delivers as well.
   const sent = await passAll(subject, partner);
   const received = await passAll(partner, subject);
@@ -98,7 +99,7 @@ export async function measureAll(
   expected: (cell: Cell) => Outcome,
 ): Promise<(cell: Cell) => Outcome | undefined> {
   const found = new Map<string, Outcome>();
-  for (const path of keys(stage.partners)) {
+  for (const path of keys(PATHS)) {
     for (const subject of keys(SUBJECTS)) {
       for (let attempt = 0; attempt < 2; attempt++) {
         const outcomes = await measure(stage, subject, path);

@@ -29,47 +29,36 @@ export interface Speaker extends Disposable {
 export class CompatibilityStage implements AsyncDisposable {
   readonly #lab: AgentLab;
   readonly #stack: DisposableStack;
-  readonly subjects: Readonly<Record<SubjectId, Speaker>>;
-  /** Whom the subjects talk to. */
-  readonly partners: Readonly<Record<PathId, Speaker>>;
+  readonly #lans: Readonly<Record<Underlay, Stations>>;
 
   private constructor(
     lab: AgentLab,
     stack: DisposableStack,
-    subjects: Readonly<Record<SubjectId, Speaker>>,
-    partners: Readonly<Record<PathId, Speaker>>,
+    lans: Readonly<Record<Underlay, Stations>>,
   ) {
     this.#lab = lab;
     this.#stack = stack;
-    this.subjects = subjects;
-    this.partners = partners;
+    this.#lans = lans;
   }
 
   static async prepare(): Promise<CompatibilityStage> {
-    const lab = await createAgentLab({ nodes: 2, mtu: UNDERLAY_MTU });
+    const lab = await createAgentLab({ nodes: 2, mtu: UNDERLAY_MTU, peers: true });
     const stack = new DisposableStack();
     try {
-      await lab.putLan({
-        metadata: { name: "all" },
-        spec: {
-          ...{ ns: "all", bridge: "br0", vxlan: "vx0", vni: 7, defaultVxlanDev: "eth1" },
-          spokes: keys(SUBJECTS).map((subject) => subject.toLowerCase()),
-        },
-      });
-      const speakers = await Promise.all(
-        keys(SUBJECTS).map((subject) => addSubject(lab, subject)),
-      );
-      const [tapPod, tapVm, vethPod, vethVm] = speakers.map((speaker) => stack.use(speaker));
-      const near = stack.use(await addPartner(lab, "worker1"));
-      const multicast = stack.use(await addPartner(lab, "worker2"));
-      if (!tapPod || !tapVm || !vethPod || !vethVm) throw new Error("A subject is missing");
-      const subjects = { tapPod, tapVm, vethPod, vethVm };
-      return new CompatibilityStage(lab, stack, subjects, { near, multicast });
+      const multicast = await addLan(lab, stack, "multicast", 7);
+      const unicast = await addLan(lab, stack, "unicast", 8);
+      return new CompatibilityStage(lab, stack, { multicast, unicast });
     } catch (error) {
       stack.dispose();
       await lab[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /** Who tries it, and whom it talks to. */
+  ends(subject: SubjectId, path: PathId): readonly [Speaker, Speaker] {
+    const { subjects, near, far } = this.#lans[path === "near" ? "multicast" : path];
+    return [subjects[subject], path === "near" ? near : far];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -78,27 +67,59 @@ export class CompatibilityStage implements AsyncDisposable {
   }
 }
 
-function addPartner(lab: AgentLab, node: string): Promise<Speaker> {
-  return addPod(lab, node, `partner-${node}`, { lan: "default/all", attach: "veth" });
+type Underlay = Exclude<PathId, "near">;
+
+/** On one LAN: a subject of each kind and a partner on the first node, and a partner on the second. */
+interface Stations {
+  readonly subjects: Readonly<Record<SubjectId, Speaker>>;
+  readonly near: Speaker;
+  readonly far: Speaker;
 }
 
-async function addSubject(lab: AgentLab, id: SubjectId): Promise<Speaker> {
-  const config = { lan: "default/all", spoke: id.toLowerCase(), attach: SUBJECTS[id].attach };
-  switch (id) {
-    case "tapPod":
-    case "vethPod":
-      return await addPod(lab, "worker1", id, config);
-    case "tapVm": {
-      const workload = await quietWorkload(lab, id);
-      const { mac, tap } = await lab.node("worker1").attach(workload, config);
-      return speaker(new TapQueue(tap!), mac);
-    }
-    case "vethVm": {
-      const workload = await quietWorkload(lab, id);
-      const { mac } = await lab.node("worker1").attach(workload, config);
-      return speaker(await bridgeToTap(workload), mac);
-    }
-  }
+async function addLan(
+  lab: AgentLab,
+  stack: DisposableStack,
+  underlay: Underlay,
+  vni: number,
+): Promise<Stations> {
+  await lab.putLan({
+    metadata: { name: underlay },
+    spec: {
+      ...{ ns: underlay, bridge: "br0", vxlan: "vx0", vni, defaultVxlanDev: "eth1", underlay },
+      spokes: keys(SUBJECTS).map((subject) => spokeOf(subject, underlay)),
+    },
+  });
+  const partner = async (node: string) =>
+    stack.use(
+      await addPod(lab, node, `${underlay}-${node}`, {
+        lan: `default/${underlay}`,
+        attach: "veth",
+      }),
+    );
+  const subject = async (id: SubjectId) => stack.use(await addSubject(lab, id, underlay));
+  return {
+    subjects: {
+      tapPod: await subject("tapPod"),
+      tapVm: await subject("tapVm"),
+      vethPod: await subject("vethPod"),
+      vethVm: await subject("vethVm"),
+    },
+    near: await partner("worker1"),
+    far: await partner("worker2"),
+  };
+}
+
+function spokeOf(subject: SubjectId, underlay: Underlay): string {
+  return `${subject.toLowerCase()}-${underlay.slice(0, 3)}`;
+}
+
+async function addSubject(lab: AgentLab, id: SubjectId, underlay: Underlay): Promise<Speaker> {
+  const spoke = spokeOf(id, underlay);
+  const config = { lan: `default/${underlay}`, spoke, attach: SUBJECTS[id].attach };
+  if (id === "tapPod" || id === "vethPod") return await addPod(lab, "worker1", spoke, config);
+  const workload = await quietWorkload(lab, spoke);
+  const { mac, tap } = await lab.node("worker1").attach(workload, config);
+  return speaker(tap === undefined ? await bridgeToTap(workload) : new TapQueue(tap), mac);
 }
 
 async function addPod(
