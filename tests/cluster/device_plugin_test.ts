@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { parseCniArgs } from "../../src/api/cni_args.ts";
 import { Holders } from "../../src/cluster/holders.ts";
+import { Migrations } from "../../src/cluster/migrations.ts";
 import { isInformed } from "../../src/cluster/orphan_watch.ts";
 import { PodGate } from "../../src/cluster/pod_gate.ts";
 import { DevicePluginManager } from "../../src/deviceplugin/device_plugin_manager.ts";
@@ -119,7 +120,8 @@ const STEPS: Readonly<Record<string, (setting: NodeSetting) => Promise<void>>> =
     const { pod } = parseCniArgs(begun.trim(), []);
     assert.equal(pod?.name, "waiter");
     const holders = new Holders(node.name);
-    const gate = new PodGate({ resources, holders, socket: podResourcesSocket });
+    const migrations = new Migrations();
+    const gate = new PodGate({ resources, holders, migrations, socket: podResourcesSocket });
     const lan = seedLan();
     const started = performance.now();
     await gate.admit({ lan, spoke: "pod1", attach: "macvtap", pod });

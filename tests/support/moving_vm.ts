@@ -56,9 +56,6 @@ export class MovingVm implements AsyncDisposable {
       ]);
       for (const pod of ["near", "far", "launcher-1"]) await product.untilRunning(pod);
       vm.#launchers = [{ name: "launcher-1", node: one }];
-      await until("the other node can't give the device", async () => {
-        return !(await two.allocatable()).includes(SPOKE);
-      }, { timeout: 20_000, interval: 100 });
       return vm;
     } catch (error) {
       await vm[Symbol.asyncDispose]();
@@ -73,6 +70,12 @@ export class MovingVm implements AsyncDisposable {
 
   /** Makes the pod that the VM goes to, and waits until it runs, on the other node. */
   async next(): Promise<ProductNode> {
+    const others = this.#nodes.filter((node) => node !== this.#launchers[0]?.node);
+    // What the scheduler knows of devices is up to a second old: kubelet would reject the pod.
+    await until("no other node gives the device", async () => {
+      const lists = await Promise.all(others.map((node) => node.allocatable()));
+      return !lists.flat().includes(MovingVm.SPOKE);
+    }, { timeout: 20_000, interval: 100 });
     const name = this.#nextName();
     // No node is named: only the device says where it may run.
     await this.#product.cluster.apply(this.#object(name));
