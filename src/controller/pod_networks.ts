@@ -17,8 +17,8 @@ const TEXT_MAX = 256 << 10;
 /** DNS labels joined by dots, as multus checks names and namespaces. */
 const NAME = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
 const NAME_MAX = 253;
-/** Of a link (IFNAMSIZ less one). */
-const IFNAME = /^[^\s/@]{1,15}$/;
+/** Of a link (IFNAMSIZ less one); an empty one counts as none. */
+const IFNAME = /^[^\s/@]{0,15}$/;
 
 /**
  * What `[namespace/]name[@interface], …` or a JSON list of `{name, namespace, …}` names, in order;

@@ -12,6 +12,7 @@ Deno.test("parsePodNetworks() reads both forms that multus reads", () => {
     [" pod1 , other/pod2@eth1,pod3@lan0 ", "home/pod1", "other/pod2", "home/pod3"],
     ["other / pod2 @ eth1", "other/pod2"],
     ["a.b-c", "home/a.b-c"],
+    ["a@,/b", "home/a", "home/b"],
     ['[{"name":"pod1"}]', "home/pod1"],
     [
       '\n[ {"name":"pod1","namespace":"other","interface":"x","ips":["192.0.2.1/24"]} ]',

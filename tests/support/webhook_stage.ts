@@ -69,7 +69,11 @@ export async function makePodConfiguration(
   const { webhooks = [] } = podWebhookConfiguration(DEFAULT_OPTIONS, false);
   await api.create(MUTATING_WEBHOOK_CONFIGURATIONS, {
     metadata: POD_CONFIGURATION_KEY,
-    webhooks: webhooks.map((webhook) => ({ ...webhook, clientConfig: { url }, failurePolicy })),
+    webhooks: webhooks.map((webhook) => ({
+      ...{ ...webhook, clientConfig: { url }, failurePolicy },
+      // A busy machine is not what is tested.
+      timeoutSeconds: 10,
+    })),
   });
 }
 
