@@ -29,7 +29,7 @@ function forbidDenoProperty(
   };
 }
 
-const PURE_FOLDERS = ["src/api/", "src/netlink/", "src/plan/"];
+const PURE_FOLDERS = ["src/api/", "src/netlink/", "src/plan/", "src/probe/"];
 
 const plugin: Deno.lint.Plugin = {
   name: "house",

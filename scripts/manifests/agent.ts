@@ -70,7 +70,7 @@ function agentContainer({ image }: ManifestOptions): V1Container {
         "without one the LANs' network namespaces would be seen by this container only and vanish " +
         "with it (see the mount of " + DEFAULT_RUN_DIR +
         "). Of the rest that it brings, the agent " +
-        "uses: CAP_NET_ADMIN (links), CAP_SYS_ADMIN (setns, mount), CAP_CHOWN, CAP_FOWNER and " +
+        "uses: CAP_NET_ADMIN (links), CAP_NET_RAW (hello frames), CAP_SYS_ADMIN (setns, mount), CAP_CHOWN, CAP_FOWNER and " +
         "CAP_DAC_OVERRIDE (/dev/tapN), a writable /proc/sys, and the devices of /dev.",
       readOnlyRootFilesystem: "All it writes is on the mounts below.",
     }, {

@@ -10,6 +10,7 @@ import { checkAttachment } from "./check.ts";
 import type { LanBuilder } from "./lan_builder.ts";
 import type { LanRegistry } from "./lan_registry.ts";
 import { nodeView } from "./node_view.ts";
+import type { Probes } from "./probes.ts";
 import type { Reconciler } from "./reconciler.ts";
 import type { RequestHandler } from "./socket_server.ts";
 
@@ -22,6 +23,7 @@ export interface HandlerDependencies {
   readonly service: AttachService;
   readonly reconciler: Reconciler;
   readonly problems: () => readonly Condition[];
+  readonly probes?: Pick<Probes, "view">;
   readonly log: Log;
 }
 

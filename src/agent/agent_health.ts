@@ -21,7 +21,12 @@ export async function serveHealth(
       if (kernel.underlay("lo") === undefined) throw new Error("the kernel tells of no loopback");
     },
     checks: membership.checks,
-    metrics: () => [...agentMetrics(parts), ...handler.metrics(), ...membership.metrics()],
+    metrics: () => [
+      ...agentMetrics(parts),
+      ...handler.metrics(),
+      ...parts.probes.metrics(),
+      ...membership.metrics(),
+    ],
     ...{ port, log },
   });
   await server.run(signal);

@@ -19,6 +19,8 @@ export class LanBuilder {
   readonly #node: NodeFacts;
   readonly #log: Log;
   readonly #peersOf: (lan: Lan) => Peers;
+  /** Called with the id of a LAN that is about to be removed. */
+  leaving: (lanId: string) => void = () => {};
 
   /** `peersOf` names the other nodes of a LAN with a unicast underlay. */
   constructor(kernel: Kernel, node: NodeFacts, log: Log, peersOf: (lan: Lan) => Peers) {
@@ -95,6 +97,7 @@ export class LanBuilder {
         `Cannot remove LAN "${lan}" from this node: port "${complete.name}" is attached`,
       );
     }
+    this.leaving(lanId);
     await this.apply(lan, removal({ netns: { path: netnsPath, mark: "" } }, links.values()));
   }
 

@@ -29,6 +29,8 @@ import type { LanSource, LansReading } from "./lan_source.ts";
 import { LansFolder } from "./lans_folder.ts";
 import { type AgentParts, type Membership, standalone } from "./membership.ts";
 import { PeersFile } from "./peers_file.ts";
+import { Prober } from "./prober.ts";
+import { noProbes } from "./probes.ts";
 import { Reconciler } from "./reconciler.ts";
 import { ReconcileQueue } from "./reconcile_queue.ts";
 import { recover } from "./recovery.ts";
@@ -55,6 +57,8 @@ interface CommonOptions {
   readonly stateDir: string;
   readonly tapOwner: TapOwner;
   readonly logLevel: LogLevel;
+  /** Between two hello frames to the other nodes of a LAN; 0: none at all. Seconds. */
+  readonly probeInterval: number;
 }
 
 /** For tests: where the agent's effects go. */
@@ -108,9 +112,16 @@ export async function agentMain(
     vxlans: true,
   });
   let lanProblems: readonly Condition[] = [];
-  const problems = () => [...lanProblems, ...membership.problems()];
+  const problems = () => [...lanProblems, ...membership.problems(), ...probes.problems()];
+  const baseMs = 1_000 * options.probeInterval;
+  const probes = baseMs === 0 ? noProbes((id) => attachments.ofLan(id).length > 0) : new Prober({
+    ...{ node, baseMs, attachments, registry, log },
+    expected: (lanUid) => membership.expectedNodes(lanUid),
+    told: () => membership.changed(),
+  });
+  builder.leaving = (lanId) => probes.leaving(lanId);
   const parts: AgentParts = {
-    ...{ node: facts, stateDir, kernel, registry, attachments, taps, drift, problems, log },
+    ...{ node: facts, stateDir, kernel, registry, attachments, taps, drift, problems, probes, log },
     conditions: (lanId) => reconciler.conditions(lanId),
     look: (lanId) => queue.add(lanId),
   };
@@ -123,6 +134,7 @@ export async function agentMain(
     changed: (lanId) => {
       queue.add(lanId);
       membership.changed();
+      probes.changed();
     },
   });
   const reconciler = new Reconciler({
@@ -137,6 +149,7 @@ export async function agentMain(
     if (reading.lans !== undefined) {
       for (const lanId of registry.replace(reading.lans)) queue.add(lanId);
       membership.lansChanged();
+      probes.changed();
     }
     membership.changed();
   };
@@ -148,7 +161,8 @@ export async function agentMain(
 
   const handler = new CountedHandler(
     new AgentHandler({
-      ...{ node, kernel, builder, registry, attachments, service, reconciler, problems, log },
+      ...{ node, kernel, builder, registry, attachments, service, reconciler, probes, log },
+      problems,
     }),
   );
   const server = new SocketServer(`${runDir}/${AGENT_SOCKET_NAME}`, handler, log);
@@ -176,6 +190,7 @@ export async function agentMain(
       drift.run(events),
       lans.watch(readLans, signal),
       membership.run(signal),
+      probes.run(signal),
       serveHealth(options.healthPort ?? 0, parts, membership, handler, signal),
     ]);
   } finally {

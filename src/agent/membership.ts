@@ -13,6 +13,7 @@ import type { DriftWatch } from "./drift_watch.ts";
 import type { LanRegistry } from "./lan_registry.ts";
 import type { LanSource } from "./lan_source.ts";
 import type { PeersFile } from "./peers_file.ts";
+import type { Probes } from "./probes.ts";
 import type { TapIndexes } from "./tap_indexes.ts";
 
 /** The parts of an agent that others look at. */
@@ -30,6 +31,7 @@ export interface AgentParts {
   readonly problems: () => readonly Condition[];
   /** Looks at a LAN again, by its id. */
   readonly look: (lanId: string) => void;
+  readonly probes: Probes;
   readonly log: Log;
 }
 
@@ -47,6 +49,8 @@ export interface Membership extends Disposable {
   lansChanged(): void;
   /** Attachments, conditions or problems have become others. */
   changed(): void;
+  /** The other nodes that the LAN is in use on; undefined when nobody knows. */
+  expectedNodes(lanUid: string): ReadonlySet<string> | undefined;
   /** Looks at what `DriftWatch` suspects; false for the id of a LAN. */
   suspect(id: string): boolean;
   /** Looks at everything, without occasion; called every few seconds. */
@@ -70,6 +74,7 @@ export function standalone(
     metrics: () => [],
     lansChanged: () => {},
     changed: () => {},
+    expectedNodes: () => undefined,
     suspect: () => false,
     lookAgain: () => {},
     run: (signal) => peers?.watch(lookAtAll, signal) ?? Promise.resolve(),

@@ -15,6 +15,7 @@ import { type Attachment, tapPath } from "./attachment.ts";
 import type { Attachments } from "./attachments.ts";
 import type { LanBuilder } from "./lan_builder.ts";
 import type { KnownLan, LanRegistry } from "./lan_registry.ts";
+import type { Probes } from "./probes.ts";
 import type { Reconciler } from "./reconciler.ts";
 
 export interface ViewDependencies {
@@ -24,6 +25,7 @@ export interface ViewDependencies {
   readonly attachments: Attachments;
   readonly reconciler: Reconciler;
   readonly problems: () => readonly Condition[];
+  readonly probes?: Pick<Probes, "view">;
 }
 
 export function nodeView(deps: ViewDependencies): NodeView {
@@ -62,11 +64,13 @@ function lanView(deps: ViewDependencies, { lan, verdict }: KnownLan): LanView {
     ? "Degraded"
     : "Active";
   const mtu = links.find(({ role }) => role === "bridge")?.mtu;
+  const probe = deps.probes?.view(id);
   return {
     ...{ lan: lanName(lan), uid: metadata.uid, vni: spec.vni, netns: spec.ns },
     ...{ spokes: spec.spokes, state, conditions, links },
     ...(underlay === undefined ? {} : { underlay }),
     ...(mtu === undefined ? {} : { mtu }),
+    ...(probe === undefined ? {} : { probe }),
   };
 }
 

@@ -128,8 +128,32 @@ export interface LanView {
   readonly state: "Active" | "Idle" | "Degraded" | "Rejected" | "Orphaned";
   readonly underlay?: string;
   readonly mtu?: number;
+  /** None from agents older than it, and while nothing is attached. */
+  readonly probe?: ProbeView;
   readonly conditions: readonly Condition[];
   readonly links: readonly LinkView[];
+}
+
+/** What hello frames through the LAN say of other nodes. */
+export interface ProbeView {
+  /** `Off`: no frames are sent; `Probing`: of some nodes it cannot be told yet. */
+  readonly state: "Off" | "Probing" | "Known";
+  /** Other nodes that the LAN is in use on. */
+  readonly peers: number;
+  readonly reachable: number;
+  /** To the slowest of them. */
+  readonly roundTripMs?: number;
+  /** Largest frame that gets through to and from all of them, as MTU. */
+  readonly mtu?: number;
+  readonly nodes: readonly ProbedNodeView[];
+}
+
+export interface ProbedNodeView {
+  readonly node: string;
+  readonly state: "probing" | "reachable" | "paused" | "silent" | "oneWay" | "smallOnly";
+  readonly roundTripMs?: number;
+  readonly lossPercent: number;
+  readonly mtu?: number;
 }
 
 export interface LinkView {

@@ -12,6 +12,7 @@ export const NODE_LANS_MAX = 2000;
 export const NODE_ATTACHMENTS_MAX = 4096;
 export const NODE_CONDITIONS_MAX = 16;
 export const NODE_PROBLEMS_MAX = 64;
+export const NODE_UNREACHABLE_MAX = 16;
 
 const name = z.string().min(1).max(253);
 const uid = z.string().min(1).max(128);
@@ -42,6 +43,34 @@ const attachmentSchema = z.object({
   pod: podSchema.exactOptional(),
 });
 
+const probeSchema = z.object({
+  state: z.enum(["Off", "Probing", "Known"]).meta({
+    description: "Probing: of some peers it cannot be told yet",
+  }),
+  peers: count.meta({ description: "Number of other nodes that the LAN is in use on" }),
+  reachable: count.meta({
+    description: "Those of them that frames of full size reach and come from",
+  }),
+  unreachable: z.array(z.object({
+    node: name,
+    reason: z.string().regex(/^[A-Za-z][A-Za-z0-9]*$/).max(32).meta({
+      description: "Silent, OneWay, MtuTooSmall or AgentStopped",
+    }),
+    mtu: z.int().min(0).max(MTU_MAX).exactOptional().meta({
+      description: "Largest frame that arrives, without its Ethernet header",
+    }),
+  })).max(NODE_UNREACHABLE_MAX).exactOptional().meta({
+    description: "Some of the others; the counts are exact",
+    "x-kubernetes-list-type": "atomic",
+  }),
+  lossPercent: z.int().min(0).max(100).exactOptional().meta({
+    description: "Share of frames lost between this node and the worst peer, roughly and at least",
+  }),
+  roundTripMs: z.int().min(0).max(60_000).exactOptional().meta({
+    description: "Round trip to the slowest peer, roughly and at most. Milliseconds",
+  }),
+});
+
 const lanOnNodeSchema = z.object({
   namespace: name,
   name,
@@ -55,6 +84,9 @@ const lanOnNodeSchema = z.object({
   vtep: z.string().regex(/^[0-9a-f:]{2,39}$/).max(39).exactOptional().meta({
     description: "IPv6 address to which other nodes send the LAN's frames, where its underlay is " +
       "unicast and something is attached",
+  }),
+  probe: probeSchema.exactOptional().meta({
+    description: "What hello frames through the LAN say of the other nodes; older agents send none",
   }),
   conditions: z.array(conditionSchema).max(NODE_CONDITIONS_MAX).exactOptional(),
 });
@@ -79,4 +111,5 @@ export const lanNodeStatusSchema = z.object({
 
 export type LanNodeStatus = DeepReadonly<z.output<typeof lanNodeStatusSchema>>;
 export type LanOnNode = DeepReadonly<z.output<typeof lanOnNodeSchema>>;
+export type ProbeOnNode = DeepReadonly<z.output<typeof probeSchema>>;
 export type AttachmentOnNode = DeepReadonly<z.output<typeof attachmentSchema>>;

@@ -78,5 +78,9 @@ export const INNER_VLAN_TAG = 4;
 export const MTU_MIN = 1280;
 export const MTU_MAX = 65_465;
 
+/** Between two hello frames from node to node of a LAN, unless said otherwise. Seconds. */
+export const DEFAULT_PROBE_SECONDS = 10;
+export const PROBE_SECONDS_MAX = 3_600;
+
 /** Longest version text of an agent. */
 export const VERSION_MAX = 64;

@@ -21,3 +21,12 @@ export function hashHex(text: string, length: number): string {
   }
   return hex.slice(0, length);
 }
+
+/** The same of bytes; nobody who does not know `seed` foresees the result at a glance. */
+export function hashBytes(bytes: Uint8Array, seed: number): number {
+  let hash = (0x811c9dc5 ^ seed) >>> 0;
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  hash = Math.imul(hash ^ (hash >>> 16) ^ seed, 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}

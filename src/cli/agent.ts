@@ -26,6 +26,7 @@ export interface AgentCommandOptions {
   readonly stateDir: string;
   readonly tapOwner: TapOwner;
   readonly logLevel: LogLevel;
+  readonly probeInterval: number;
 }
 
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
@@ -51,10 +52,10 @@ export async function agent(command: AgentCommandOptions, host: CliHost): Promis
 
 /** What the command line means. Throws `UsageError`. */
 export function agentOptions(command: AgentCommandOptions, host: CliHost): AgentOptions {
-  const { standalone, lans, peers, healthPort, tapOwner, logLevel } = command;
+  const { standalone, lans, peers, healthPort, tapOwner, logLevel, probeInterval } = command;
   const node = nodeName(command.node, host);
   const common = {
-    ...{ node, tapOwner, logLevel },
+    ...{ node, tapOwner, logLevel, probeInterval },
     // Others get to see these paths, for whom relative ones would mean something else.
     runDir: resolve(command.runDir),
     stateDir: resolve(command.stateDir),

@@ -8,6 +8,7 @@ const COMMON = {
   stateDir: "/var/lib/k8slan",
   tapOwner: { uid: 107, gid: 107 },
   logLevel: "info",
+  probeInterval: 10,
 } as const;
 
 function host(env: Readonly<Record<string, string>> = {}, hostname = "Host-1"): CliHost {

@@ -10,11 +10,13 @@ import {
   DEFAULT_AGENT_SOCKET,
   DEFAULT_CNI_BIN_DIR,
   DEFAULT_KUBELET_DIR,
+  DEFAULT_PROBE_SECONDS,
   DEFAULT_RUN_DIR,
   DEFAULT_STATE_DIR,
   MTU_MAX,
   MTU_MIN,
   NETNS_DIR_NAME,
+  PROBE_SECONDS_MAX,
   SYSTEM_NAMESPACE,
 } from "../api/names.ts";
 import { version } from "../version.ts";
@@ -108,6 +110,13 @@ export function buildProgram(host: CliHost): Program {
     .addOption(
       new Option("--tap-owner <uid:gid>", "owner of /dev/tapN")
         .argParser(tapOwner).default({ uid: 107, gid: 107 }, "107:107, QEMU's"),
+    )
+    .addOption(
+      new Option(
+        "--probe-interval <seconds>",
+        "between two looks whether other nodes are reached, 0 for none",
+      )
+        .argParser(wholeNumber(0, PROBE_SECONDS_MAX)).default(DEFAULT_PROBE_SECONDS),
     )
     .addOption(logLevelOption());
 

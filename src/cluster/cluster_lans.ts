@@ -5,6 +5,7 @@
 
 import type { LanSource, LansReading } from "../agent/lan_source.ts";
 import type { Condition } from "../api/agent_protocol.ts";
+import type { LanOnNode } from "../api/lan_node.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { KubeApi } from "../kube/kube_api.ts";
@@ -12,9 +13,11 @@ import { LAN_NODES, type LanNodeObject, LANS } from "../kube/resources.ts";
 import { type ResourceEvent, watchResource, type WatchTrouble } from "../kube/watcher.ts";
 import type { ClusterCache } from "./cluster_cache.ts";
 import type { Holders } from "./holders.ts";
+import { lanPlaces } from "./lan_places.ts";
 import { LanObjects } from "./lan_objects.ts";
 import { Migrations } from "./migrations.ts";
 import { type SpokePlace, spokePlaces } from "./spoke_moves.ts";
+import { markId } from "../plan/mark.ts";
 import type { Peers } from "../plan/vtep.ts";
 import { ClusterPeers } from "./peers.ts";
 import { ServerContact } from "./server_contact.ts";
@@ -55,6 +58,8 @@ export interface ClusterLansTimes {
 
 const TIMES: ClusterLansTimes = { settleMs: 50, saveMs: 1000, peerGraceMs: 10_000 };
 
+const NOWHERE: ReadonlySet<string> = new Set();
+
 const NOT_KNOWN_YET: Condition = {
   reason: "LansUnknown",
   message:
@@ -70,6 +75,8 @@ export class ClusterLans implements LanSource {
   /** Those whose objects were deleted just now, and when. */
   readonly #leaving = new Map<string, { readonly object: LanNodeObject; readonly since: number }>();
   readonly #peers: ClusterPeers;
+  /** What `#nodes` say of where LANs are; made when it is asked for. */
+  #places: ReadonlyMap<string, ReadonlySet<string>> | undefined;
   readonly #contact: ServerContact;
   #nodesAreKnown = false;
   /** Whether there is anything to go by in the question of who is a peer. */
@@ -102,6 +109,13 @@ export class ClusterLans implements LanSource {
   /** Addresses of the other nodes of a LAN with a unicast underlay. */
   peers(lanUid: string): Peers {
     return this.#peersAreKnown ? this.#peers.of(lanUid) : "unknown";
+  }
+
+  /** The other nodes that something is attached to the LAN on; undefined until all have been heard. */
+  nodesOf(lanUid: string): ReadonlySet<string> | undefined {
+    if (!this.#nodesAreKnown) return undefined;
+    this.#places ??= lanPlaces(this.#nodes.values());
+    return this.#places.get(markId(lanUid)) ?? NOWHERE;
   }
 
   /** The spokes that other nodes hold; undefined until all have been heard. */
@@ -138,6 +152,7 @@ export class ClusterLans implements LanSource {
       recount.ask();
     });
     using recount = new Soon(settleMs, () => {
+      this.#places = undefined;
       nodesChanged();
       if (this.#countPeers()) save.ask();
       if (this.#leaving.size > 0) forget.ask();
@@ -234,11 +249,18 @@ export class ClusterLans implements LanSource {
 function holdingsOf({ apiVersion, kind, metadata, status }: LanNodeObject): LanNodeObject {
   const { name, uid, resourceVersion, creationTimestamp } = metadata;
   const attachments = status?.attachments?.filter(({ spoke }) => spoke !== undefined) ?? [];
-  const lans = status?.lans?.filter(({ vtep }) => vtep !== undefined)
-    .map(({ conditions: _, ...lan }) => lan) ?? [];
+  const lans = status?.lans?.filter(({ attached }) => attached > 0).map(placeOf) ?? [];
   return {
     ...{ apiVersion, kind, metadata: { name, uid, resourceVersion, creationTimestamp } },
     status: { version: "", attached: attachments.length, attachments, lans },
+  };
+}
+
+/** The same as long as the LAN is in use there, at the same address. */
+function placeOf({ namespace, name, uid, vtep }: LanOnNode): LanOnNode {
+  return {
+    ...{ namespace, name, uid, attached: 1, ready: true },
+    ...(vtep === undefined ? {} : { vtep }),
   };
 }
 

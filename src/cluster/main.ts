@@ -117,6 +117,7 @@ export class ClusterMembership implements Membership {
         lanNodeStatus({
           ...{ registry, attachments },
           conditions: parts.conditions,
+          probe: (lanId) => parts.probes.report(lanId),
           prospect: (lan) => this.#survey.prospect(lan),
           // Each LAN says itself whether it is valid, once and not once a node.
           problems: () => parts.problems().filter(({ reason }) => reason !== "InvalidLan"),
@@ -135,7 +136,10 @@ export class ClusterMembership implements Membership {
       ...{ api, node: node.name, holders: this.#holders, log },
       cache: new ClusterCache(`${stateDir}/cluster.json`, log),
       holdersChanged: () => this.#offerDevices(),
-      nodesChanged: () => this.#tables.look(),
+      nodesChanged: () => {
+        this.#tables.look();
+        parts.probes.changed();
+      },
       peersChanged: (lanIds) => this.#followPeers(lanIds),
       ownNode: (object) => this.#reporter.seen(object),
       serverAnswers: () => this.#reporter.apiServerAnswers(),
@@ -183,6 +187,10 @@ export class ClusterMembership implements Membership {
     const here = attachments.lanIds();
     const concerned = lanIds === "all" ? here : here.filter((id) => lanIds.includes(id));
     concerned.forEach(look);
+  }
+
+  expectedNodes(lanUid: string): ReadonlySet<string> | undefined {
+    return this.lans.nodesOf(lanUid);
   }
 
   lansChanged(): void {

@@ -7,6 +7,7 @@ import { attachmentOnNode, lanNodeObject } from "../../tests/support/lan_node_ob
 import { seedLan } from "../../tests/support/lan_fixture.ts";
 import { TempDir } from "../../tests/support/temp_dir.ts";
 import { until } from "../../tests/support/until.ts";
+import { noProbes } from "../agent/probes.ts";
 import { tapIndex } from "../plan/identity.ts";
 import { LAN_NODES, LANS } from "../kube/resources.ts";
 import { ClusterMembership, joinCluster } from "./main.ts";
@@ -30,6 +31,7 @@ class Member implements AsyncDisposable {
       ...{ kernel, registry, attachments, taps, drift, log },
       look: (lanId) => this.looks.push(lanId),
       conditions: (lanId) => reconciler.conditions(lanId),
+      probes: noProbes(() => false),
       problems: () => [...this.membership.lans.read().problems, ...this.membership.problems()],
     });
     this.read();
@@ -276,6 +278,7 @@ Deno.test("joinCluster() says what to do where no API server is named", async ()
       node: { name: parts.node, netnsDir: kernel.netnsDir },
       stateDir: "/nonexistent",
       ...{ kernel, registry, attachments, taps, drift, log },
+      probes: noProbes(() => false),
       conditions: () => [],
       problems: () => [],
       look: () => {},

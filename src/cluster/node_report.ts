@@ -6,7 +6,7 @@ import { isDeleting, type KnownLan, type LanRegistry } from "../agent/lan_regist
 import type { Prospect } from "../agent/underlay_survey.ts";
 import type { Condition } from "../api/agent_protocol.ts";
 import type { Lan } from "../api/lan.ts";
-import type { AttachmentOnNode, LanNodeStatus, LanOnNode } from "../api/lan_node.ts";
+import type { AttachmentOnNode, LanNodeStatus, LanOnNode, ProbeOnNode } from "../api/lan_node.ts";
 import { markId } from "../plan/mark.ts";
 import { version } from "../version.ts";
 import { cutReport } from "./report_limits.ts";
@@ -16,6 +16,8 @@ export interface ReportSources {
   readonly attachments: Pick<Attachments, "all">;
   /** What the last look at the LAN found, by its id in marks. */
   readonly conditions: (lanId: string) => readonly Condition[];
+  /** What is known of the other nodes, by the LAN's id in marks. */
+  readonly probe?: (lanId: string) => ProbeOnNode | undefined;
   /** How a LAN would fare here; undefined when it names no underlay device for this node. */
   readonly prospect: (lan: Lan) => Prospect | undefined;
   /** What is wrong with no LAN in particular. */
@@ -70,10 +72,12 @@ function lanOnNode(
   }
   if (attached === 0 && conditions.length === 0) return undefined;
   const isPeer = lan.spec.underlay === "unicast" && attached > 0;
+  const probe = attached === 0 ? undefined : sources.probe?.(lanId);
   return {
     ...{ namespace, name, uid, attached, ready: conditions.length === 0 },
     ...(isPeer && prospect?.vtep !== undefined ? { vtep: prospect.vtep } : {}),
     ...(prospect === undefined ? {} : { underlay: prospect.underlay, mtu: prospect.mtu }),
+    ...(probe === undefined ? {} : { probe }),
     ...(conditions.length === 0 ? {} : { conditions }),
   };
 }

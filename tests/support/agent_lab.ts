@@ -35,6 +35,8 @@ export interface AgentLabOptions extends LabOptions {
   readonly tapOwner?: string;
   /** Each node knows where the others are, as LANs with a unicast underlay need it. */
   readonly peers?: boolean;
+  /** Seconds between hello frames, if it is not to be the default. */
+  readonly probeInterval?: number;
   /** The command that is the product, if it is not to be the source code. */
   readonly program?: readonly string[];
   /** Stands in for the product as agent, with the same arguments. */
@@ -223,10 +225,23 @@ export class AgentNode {
     return this.#options.program ?? SOURCES;
   }
 
+  #probeArguments(): string[] {
+    const { probeInterval } = this.#options;
+    return probeInterval === undefined ? [] : ["--probe-interval", `${probeInterval}`];
+  }
+
   #agentArguments(): string[] {
     const { logLevel = "debug", tapOwner, peers = false } = this.#options;
     return [
-      ...["agent", "--standalone", "--lans", this.lansDir, "--node", this.uniqueName],
+      ...[
+        "agent",
+        ...this.#probeArguments(),
+        "--standalone",
+        "--lans",
+        this.lansDir,
+        "--node",
+        this.uniqueName,
+      ],
       ...["--run-dir", this.runDir, "--state-dir", this.stateDir, "--log-level", logLevel],
       ...(tapOwner === undefined ? [] : ["--tap-owner", tapOwner]),
       ...(peers ? ["--peers", `${this.host.dir}/../${PEERS_FILE}`] : []),

@@ -87,6 +87,7 @@ await agentMain(
     stateDir: values["state-dir"],
     tapOwner: { uid: 107, gid: 107 },
     logLevel: "debug",
+    probeInterval: 10,
   },
   stop.signal,
   { transport: (protocol) => faultyTransport(fault, protocol) },

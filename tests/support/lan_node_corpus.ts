@@ -15,6 +15,13 @@ const LAN = { namespace: "lab", name: "lan-test", uid: "u1", attached: 1, ready:
 const ATTACHMENT = { lanUid: "u1", attach: "macvtap", ifname: "net1", containerID: "c1" };
 const PROBLEM = { reason: "UnderlayMissing", message: 'There is no device "eth1"' };
 
+const PROBE = { state: "Known", peers: 2, reachable: 1 };
+const UNREACHABLE = { node: "worker2", reason: "MtuTooSmall", mtu: 1334 };
+
+function probeWith(change: Loose): Loose {
+  return lanWith({ probe: without({ ...PROBE, ...change }) });
+}
+
 function statusWith(change: Loose = {}): Loose {
   return without({ version: "0.1.0", attached: 1, ...change });
 }
@@ -40,6 +47,12 @@ const good: readonly (readonly [string, unknown])[] = [
   ["a LAN", lanWith({})],
   ["a LAN with all fields", lanWith({ underlay: "eth0.10", mtu: 1426, conditions: [PROBLEM] })],
   ["a LAN with an address", lanWith({ vtep: "2001:db8::1" })],
+  ["a LAN that is probed", probeWith({})],
+  [
+    "a LAN that is probed, with all fields",
+    probeWith({ unreachable: [UNREACHABLE], lossPercent: 25, roundTripMs: 2 }),
+  ],
+  ["a LAN with most nodes unreachable", probeWith({ unreachable: many(16, () => UNREACHABLE) })],
   ["an attachment", attachmentWith({})],
   [
     "an attachment with all fields",
@@ -55,6 +68,26 @@ const good: readonly (readonly [string, unknown])[] = [
 ];
 
 const bad: readonly (readonly [string, unknown, ...string[]])[] = [
+  ["a probe without count", probeWith({ peers: undefined }), "lans[0].probe.peers"],
+  ["a probe in no state", probeWith({ state: "Maybe" }), "lans[0].probe.state"],
+  ["a probe with a negative count", probeWith({ reachable: -1 }), "lans[0].probe.reachable"],
+  [
+    "too many unreachable nodes",
+    probeWith({ unreachable: many(17, () => UNREACHABLE) }),
+    "lans[0].probe.unreachable",
+  ],
+  [
+    "a node unreachable for a sentence",
+    probeWith({ unreachable: [{ node: "n", reason: "It is away" }] }),
+    "lans[0].probe.unreachable[0].reason",
+  ],
+  [
+    "an unreachable node without name",
+    probeWith({ unreachable: [{ node: "", reason: "Silent" }] }),
+    "lans[0].probe.unreachable[0].node",
+  ],
+  ["more loss than all", probeWith({ lossPercent: 101 }), "lans[0].probe.lossPercent"],
+  ["a round trip of hours", probeWith({ roundTripMs: 1e7 }), "lans[0].probe.roundTripMs"],
   ["no version", statusWith({ version: undefined }), "version"],
   ["a long version", statusWith({ version: "1".repeat(65) }), "version"],
   ["no count", statusWith({ attached: undefined }), "attached"],

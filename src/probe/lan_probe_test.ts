@@ -1,0 +1,244 @@
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { LanProbe, PEERS_MAX } from "./lan_probe.ts";
+import { limitMs } from "./schedule.ts";
+import { encodeHello, type Hello, lanKey } from "./hello_codec.ts";
+import { probeCounts } from "./probe_report.ts";
+
+const UID = "0d5b2a1c-7f0e-4c58-9f6a-3c1f5d2e8b90";
+const MTU = 1426;
+
+/** What becomes of a frame of `size` bytes from one node to another: undefined when it is lost. */
+type Path = (from: string, to: string, size: number) => number | undefined;
+
+const FINE: Path = () => 1;
+
+/** Nodes of one LAN that know no clock but this one, and speak through `path`. */
+class Fabric {
+  path: Path = FINE;
+  now = 0;
+  frames = 0;
+  readonly probes = new Map<string, LanProbe>();
+  /** Nodes whose agents neither send nor hear. */
+  readonly dead = new Set<string>();
+  #wire: { at: number; to: string; frame: Uint8Array }[] = [];
+  readonly #baseMs: number;
+
+  constructor(names: readonly string[], { known = true, baseMs = 10_000 } = {}) {
+    this.#baseMs = baseMs;
+    for (const name of names) this.add(name);
+    if (known) this.expectAll();
+  }
+
+  add(node: string): LanProbe {
+    const random = () => 0.5;
+    const options = { lanUid: UID, node, baseMs: this.#baseMs, now: this.now, random };
+    const probe = new LanProbe(options, 0);
+    this.probes.set(node, probe);
+    return probe;
+  }
+
+  expectAll(): void {
+    for (const [name, probe] of this.probes) {
+      const others = [...this.probes.keys()].filter((other) => other !== name);
+      probe.expect(new Set(others), this.now);
+    }
+  }
+
+  send(from: string, frame: Uint8Array): void {
+    this.frames++;
+    for (const to of this.probes.keys()) {
+      const delay = to === from ? undefined : this.path(from, to, frame.length);
+      if (delay !== undefined) this.#wire.push({ at: this.now + delay, to, frame });
+    }
+  }
+
+  /** Lets time pass, in steps of 50 ms; judges every second. */
+  run(seconds: number): void {
+    const end = this.now + 1_000 * seconds;
+    while (this.now < end) {
+      this.now += 50;
+      const due = this.#wire.filter(({ at }) => at <= this.now).sort((a, b) => a.at - b.at);
+      this.#wire = this.#wire.filter(({ at }) => at > this.now);
+      for (const { at, to, frame } of due) {
+        if (!this.dead.has(to)) this.probes.get(to)?.hear(frame, frame.length, at);
+      }
+      for (const [name, probe] of this.probes) {
+        if (this.dead.has(name)) continue;
+        if (probe.dueAt <= this.now) {
+          const limit = limitMs({ lans: 1, peers: probe.peerCount });
+          for (const frame of probe.round(this.now, MTU, limit)) this.send(name, frame);
+        }
+        if (this.now % 1_000 === 0) probe.judge(this.now);
+      }
+    }
+  }
+
+  /** What a node says of another. */
+  state(of: string, other: string): string {
+    const peer = this.probes.get(of)?.peers().find(({ node }) => node === other);
+    return peer === undefined ? "none" : peer.judged.state;
+  }
+
+  mtu(of: string, other: string): number | undefined {
+    return this.probes.get(of)?.peers().find(({ node }) => node === other)?.judged.mtu;
+  }
+}
+
+Deno.test("LanProbe finds its peers reachable within the first quick rounds", () => {
+  for (const known of [true, false]) {
+    const fabric = new Fabric(["a", "b", "c"], { known });
+    fabric.path = (_, to) => to === "c" ? 20 : 3;
+    fabric.run(4);
+    for (const [one, other] of ["ab", "ac", "ba", "bc", "ca", "cb"]) {
+      equal(fabric.state(one!, other!), "reachable", `${one} ${other}`);
+    }
+    const [, c] = fabric.probes.get("a")!.peers();
+    equal(c?.roundTripMs, 23);
+    equal(c?.lossPercent, 0);
+  }
+});
+
+Deno.test("LanProbe says nothing of a peer before three intervals, then that it is silent", () => {
+  const fabric = new Fabric(["a", "b"]);
+  fabric.dead.add("b");
+  fabric.run(8);
+  equal(fabric.state("a", "b"), "probing");
+  fabric.run(40);
+  equal(fabric.state("a", "b"), "silent");
+});
+
+Deno.test("LanProbe tells silence, and the direction of it, within four intervals and some", () => {
+  const cuts: readonly (readonly [Path, string, string])[] = [
+    [() => undefined, "silent", "silent"],
+    [(from) => from === "a" ? 1 : undefined, "silent", "oneWay"],
+    [(from) => from === "b" ? 1 : undefined, "oneWay", "silent"],
+  ];
+  for (const [path, ofA, ofB] of cuts) {
+    const fabric = new Fabric(["a", "b"]);
+    fabric.run(60);
+    fabric.path = path;
+    fabric.run(20);
+    // It may have been chance so far.
+    deepEqual([fabric.state("a", "b"), fabric.state("b", "a")], ["reachable", "reachable"]);
+    fabric.run(40);
+    deepEqual([fabric.state("a", "b"), fabric.state("b", "a")], [ofA, ofB]);
+    fabric.path = FINE;
+    fabric.run(15);
+    deepEqual([fabric.state("a", "b"), fabric.state("b", "a")], ["reachable", "reachable"]);
+  }
+});
+
+Deno.test("LanProbe never says that a direction is cut when both are, on the way back", () => {
+  const fabric = new Fabric(["a", "b"], { baseMs: 1_000 });
+  fabric.run(10);
+  fabric.path = () => undefined;
+  fabric.run(30);
+  fabric.path = FINE;
+  const seen = new Set<string>();
+  for (let turn = 0; turn < 20; turn++) {
+    fabric.run(1);
+    seen.add(fabric.state("a", "b"));
+  }
+  deepEqual([...seen], ["silent", "reachable"]);
+});
+
+Deno.test("LanProbe finds the MTU of a path within 8 bytes, in few rounds, and when it changes", () => {
+  for (const [limit, again] of [[1334, 1280], [1280, 1400], [1000, 1425]] as const) {
+    const fabric = new Fabric(["a", "b", "c"]);
+    fabric.run(30);
+    const upTo = (most: number): Path => (from, to, size) =>
+      [from, to].includes("c") && size - 14 > most ? undefined : 1;
+    fabric.path = upTo(limit);
+    fabric.run(60);
+    for (const node of ["a", "b"]) {
+      const found = fabric.mtu(node, "c") ?? 0;
+      equal(fabric.state(node, "c"), "smallOnly");
+      ok(found <= limit && found > limit - 9, `${found} for ${limit}`);
+    }
+    equal(fabric.state("a", "b"), "reachable");
+    fabric.path = upTo(again);
+    fabric.run(400);
+    const found = fabric.mtu("a", "c") ?? 0;
+    ok(found <= again && found > again - 9, `${found} for ${again}`);
+    fabric.path = FINE;
+    fabric.run(60);
+    deepEqual(["b", "c"].map((other) => fabric.state("a", other)), ["reachable", "reachable"]);
+  }
+});
+
+Deno.test("LanProbe is not troubled by frames lost now and then, and counts them", () => {
+  const fabric = new Fabric(["a", "b"], { baseMs: 1_000 });
+  let count = 0;
+  fabric.path = (from) => from === "a" && ++count % 5 === 0 ? undefined : 1;
+  const seen = new Set<string>();
+  fabric.run(10);
+  for (let turn = 0; turn < 120; turn++) {
+    fabric.run(1);
+    seen.add(fabric.state("b", "a"));
+  }
+  deepEqual([...seen], ["reachable"]);
+  const loss = fabric.probes.get("b")!.peers()[0]!.lossPercent;
+  ok(loss > 10 && loss < 30, `${loss}`);
+});
+
+Deno.test("LanProbe forgets who leaves, and takes who stops for stopped", () => {
+  const fabric = new Fabric(["a", "b", "c"], { known: false });
+  fabric.run(10);
+  for (const [node, state] of [["b", "leaving"], ["c", "pausing"]] as const) {
+    fabric.send(node, fabric.probes.get(node)!.farewell(state, fabric.now));
+    fabric.dead.add(node);
+  }
+  fabric.run(60);
+  deepEqual([fabric.state("a", "b"), fabric.state("a", "c")], ["none", "paused"]);
+  fabric.dead.clear();
+  fabric.add("c");
+  fabric.run(10);
+  equal(fabric.state("a", "c"), "reachable");
+});
+
+Deno.test("LanProbe expects who is expected, and nobody else", () => {
+  const fabric = new Fabric(["a", "b", "c"]);
+  const a = fabric.probes.get("a")!;
+  a.expect(new Set(["b"]), fabric.now);
+  fabric.run(10);
+  deepEqual(a.peers().map(({ node }) => node), ["b"]);
+  equal(a.expect(new Set(["b"]), fabric.now), false);
+  equal(a.expect(new Set(["b", "c"]), fabric.now), true);
+  deepEqual(a.peers().map(({ node }) => node), ["b", "c"]);
+  a.expect(new Set(), fabric.now);
+  equal(a.dueAt, Infinity);
+  equal(probeCounts(a.peers(), a.isKnown(fabric.now)).state, "Known");
+});
+
+Deno.test("LanProbe keeps to its rates with 120 nodes, all of which find each other", () => {
+  const names = Array.from({ length: 120 }, (_, at) => `node${at}`);
+  const fabric = new Fabric(names);
+  fabric.run(180);
+  for (const name of names) {
+    const states = new Set(fabric.probes.get(name)!.peers().map(({ judged }) => judged.state));
+    deepEqual([...states], ["reachable"]);
+  }
+  fabric.frames = 0;
+  fabric.run(60);
+  const perNode = fabric.frames / names.length / 60;
+  ok(perNode * 119 < 25, `${perNode * 119} frames a second arrive`);
+});
+
+Deno.test("LanProbe remembers no more nodes than it has room for, whoever makes them up", () => {
+  const probe = new LanProbe(
+    { lanUid: UID, node: "a", baseMs: 10_000, now: 0, random: () => 0 },
+    0,
+  );
+  const addresses = { source: "02:00:00:00:00:01", destination: "02:00:00:00:00:02" };
+  const hello: Hello = {
+    ...{ node: "", state: "running", mtu: MTU, seq: 1, intervalMs: 10_000, limitMs: 0, peers: 0 },
+    echoes: [],
+  };
+  for (let at = 0; at < PEERS_MAX + 100; at++) {
+    const frame = encodeHello({ ...hello, node: `n${at}` }, lanKey(UID), addresses);
+    probe.hear(frame, frame.length, at);
+  }
+  equal(probe.peerCount, PEERS_MAX);
+  probe.judge(10_000_000);
+  equal(probe.peerCount, 0);
+});
