@@ -147,7 +147,7 @@ function vxlanIndex({ index, underlay }: CreateVxlan): string {
 
 /** Of a device in the host's namespace, wherever the command is carried out. */
 function indexOf(name: string): string {
-  return `$(cat ${quote(`/sys/class/net/${name}/ifindex`)})`;
+  return `$(ip -o link show dev ${quote(name)} | cut -d: -f1)`;
 }
 
 /** Keys with slashes take dots in a link's name for what they are. */

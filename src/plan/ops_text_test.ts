@@ -69,7 +69,7 @@ const TEXTS: readonly (readonly [NetOp, readonly string[]])[] = [
     },
     [
       `${IN} bridge fdb append 00:00:00:00:00:00 dev vx2 dst fe80::2` +
-      " via if$(cat /sys/class/net/eth0.10/ifindex) self permanent",
+      " via if$(ip -o link show dev eth0.10 | cut -d: -f1) self permanent",
       `${IN} bridge fdb del 00:00:00:00:00:00 dev vx2 dst fe80::3 via if3 self`,
     ],
   ],

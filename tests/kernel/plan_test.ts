@@ -139,6 +139,36 @@ rootTest("opText() takes names that are words of `ip`, or of the shell, for name
   assert.deepEqual((await lab.node.links()).map(({ ifname }) => ifname), ["lo", "eth1"]);
 });
 
+for (const own of [undefined, "2001:db8::a"]) {
+  const kind = own === undefined ? "link-local" : "routed";
+  rootTest(
+    `opText() of ${kind} peers, typed by hand, makes the table that apply() makes`,
+    async () => {
+      await using lab = await PlanLab.create({ underlay: "unicast" });
+      if (own !== undefined) {
+        await lab.node.run(["ip", "addr", "add", `${own}/64`, "dev", "eth1", "nodad"]);
+      }
+      const table = () => lab.lab.run(lab.places.lan, ["bridge", "fdb", "show", "dev", "vx2"]);
+      await lab.byHand("text");
+      const vxlan = async () => normal((await lab.link("lan", "vx2")).linkinfo);
+      const byHand = [await vxlan(), await table()];
+      assert.deepEqual(await lab.missing(), []);
+      const prefix = own === undefined ? "fe80::" : "2001:db8::";
+      for (const peer of ["b", "c"]) {
+        assert.ok(
+          `${byHand[1]}`.includes(`00:00:00:00:00:00 dst ${prefix}${peer} `),
+          `${byHand[1]}`,
+        );
+      }
+      await lab.byHand("removal-text");
+      await assertNothingLeft(lab);
+      await lab.plan("apply");
+      assert.deepEqual([await vxlan(), await table()], byHand);
+      assert.deepEqual(await lab.missing(), []);
+    },
+  );
+}
+
 rootTest("opText() of filters, typed by hand, makes the rules that apply() makes", async () => {
   await using lab = await PlanLab.create({ pinMac: true, broadcastLimit: 300 });
   const rules = () => lab.lab.run(lab.places.lan, ["nft", "-nn", "list", "ruleset"]);

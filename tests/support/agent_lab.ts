@@ -11,6 +11,7 @@
  * A LAN file that names nodes has to use `uniqueName`s, since agents run under those.
  */
 
+import { dirname } from "node:path";
 import type {
   AgentAnswer,
   AgentRequest,
@@ -71,8 +72,8 @@ export async function createAgentLab(options: AgentLabOptions): Promise<AgentLab
   const lab = new AgentLab(await createLab(options), options);
   try {
     if (options.peers === true) {
-      const addresses = await Promise.all(lab.net.nodes.map((node) => node.linkLocal("eth1")));
-      await Deno.writeTextFile(`${lab.net.dir}/${PEERS_FILE}`, addresses.join("\n"));
+      const addresses = await Promise.all(lab.nodes.map(({ host }) => host.linkLocal("eth1")));
+      await Promise.all(lab.nodes.map((node) => node.putPeers(addresses)));
     }
     await Promise.all(lab.nodes.map((node) => node.start()));
     return lab;
@@ -97,8 +98,6 @@ export function seedLan(lab: AgentLab): LanDocument {
     },
   };
 }
-
-const PEERS_FILE = "peers";
 
 export class AgentLab implements AsyncDisposable {
   /** The namespaces below the agents. */
@@ -175,6 +174,8 @@ export class AgentNode {
   readonly socket: string;
   /** Where this node's LANs have their namespaces. */
   readonly netnsDir: string;
+  /** The other nodes' addresses, if agents are given any. */
+  readonly peersFile: string;
   readonly #options: AgentLabOptions;
   #agent: LabProcess | undefined;
 
@@ -187,6 +188,7 @@ export class AgentNode {
     this.stateDir = `${host.dir}/state`;
     this.lansDir = `${host.dir}/lans`;
     this.socket = `${this.runDir}/${AGENT_SOCKET_NAME}`;
+    this.peersFile = `${host.dir}/peers/list`;
     this.netnsDir = `${this.runDir}/${NETNS_DIR_NAME}`;
   }
 
@@ -244,8 +246,15 @@ export class AgentNode {
       ],
       ...["--run-dir", this.runDir, "--state-dir", this.stateDir, "--log-level", logLevel],
       ...(tapOwner === undefined ? [] : ["--tap-owner", tapOwner]),
-      ...(peers ? ["--peers", `${this.host.dir}/../${PEERS_FILE}`] : []),
+      ...(peers ? ["--peers", this.peersFile] : []),
     ];
+  }
+
+  /** Names the other nodes, as an editor does: another file comes in the place of the one before. */
+  async putPeers(addresses: readonly string[]): Promise<void> {
+    await Deno.mkdir(dirname(this.peersFile), { recursive: true });
+    await Deno.writeTextFile(`${this.peersFile}.new`, `${addresses.join("\n")}\n`);
+    await Deno.rename(`${this.peersFile}.new`, this.peersFile);
   }
 
   /** Ends the agent; what is attached stays. SIGKILL: as a crash would. */

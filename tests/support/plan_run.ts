@@ -15,6 +15,9 @@ import { opText } from "../../src/plan/ops_text.ts";
 import { macvtapOn, scopeOf, seedLan, vethOn } from "./lan_fixture.ts";
 
 const [node = "", dir = "", spec = "{}", action = ""] = Deno.args;
+/** Of a LAN with a unicast underlay, whichever kind of address the node has. */
+const PEERS = ["fe80::b", "fe80::c", "2001:db8::b", "2001:db8::c"];
+
 const netnsDir = `${dir}/netns`;
 Deno.mkdirSync(netnsDir, { recursive: true });
 using kernel = new LinuxKernel(netnsDir);
@@ -24,7 +27,7 @@ const attachments = [
   macvtapOn(first, { node, target: `${dir}/vm`, ifname: "pod0a1b2c3d4e5" }),
   vethOn(second, { node, target: `${dir}/pod`, ifname: "net1" }),
 ];
-const wanted = lanPlan(lan, { name: node, netnsDir }, kernel.underlay("eth1"), attachments);
+const wanted = lanPlan(lan, { name: node, netnsDir }, kernel.underlay("eth1"), attachments, PEERS);
 const observed = kernel.observe(scopeOf(wanted));
 
 switch (action) {
