@@ -43,6 +43,8 @@ export class Reconciler {
   readonly #deps: ReconcilerDependencies;
   /** What the last pass found, by LAN. */
   readonly #conditions = new Map<string, readonly Condition[]>();
+  /** By what device and address of this node others reach a LAN, as far as they were told. */
+  readonly #reachedBy = new Map<string, string>();
   /** Attachments that were made anew and have not got their addresses back yet. */
   readonly #bare = new Set<string>();
 
@@ -73,6 +75,7 @@ export class Reconciler {
         await this.#tidy(lanId);
         if (attachments.ofLan(lanId).length > 0) return await this.#mend(lanId);
         drift.untrack(lanId);
+        this.#reachedBy.delete(lanId);
         this.#note(lanId, []);
         return true;
       } catch (error) {
@@ -119,6 +122,7 @@ export class Reconciler {
     // One that was missing has been made.
     if (netnsId === undefined) this.#track(lan, held);
     await builder.rejoinGroup(wanted);
+    this.#announce(lanId, wanted);
     this.#note(lanId, [
       ...wanted.conditions.map(({ reason, message }) => ({ reason, message })),
       ...oversized(held, wanted.vxlan?.mtu, wanted.lan),
@@ -178,6 +182,26 @@ export class Reconciler {
       log.warn("Interface was gone and has been made anew; an open tap must be opened again", {
         ...{ lan, ifname, container: containerId },
       });
+    }
+  }
+
+  /** Tells other nodes when they reach the LAN's stations by another device or address than before. */
+  #announce(lanId: string, { lan, netns, vxlan }: WantedLan): void {
+    const { kernel, log } = this.#deps;
+    if (vxlan === undefined) return;
+    const [address] = kernel.underlay(vxlan.underlay.name)?.addresses ?? [];
+    if (address === undefined) return;
+    const way = `${vxlan.underlay.index} ${address}`;
+    if (this.#reachedBy.get(lanId) === way) return;
+    // Whatever comes of it: stations are found without it too, as soon as they say something.
+    this.#reachedBy.set(lanId, way);
+    try {
+      const stations = kernel.announce(netns.path, vxlan.name);
+      if (stations > 0) {
+        log.info("Announced where stations are reached", { lan, address, stations });
+      }
+    } catch (error) {
+      log.warn("Cannot announce where stations are reached", { lan, error: describe(error) });
     }
   }
 

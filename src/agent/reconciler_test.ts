@@ -510,3 +510,26 @@ Deno.test("reconcile() leaves an address pinned whose record was lost", async ()
   await agent.reconciler.reconcile(SEED_UID);
   assert.deepEqual([conditions(agent), filters(agent)], [[], before]);
 });
+
+Deno.test("reconcile() announces stations when the underlay or its address is another one", async () => {
+  using agent = await running();
+  const { kernel } = agent;
+  kernel.announced.length = 0;
+  const announcements = async () => {
+    await agent.reconciler.reconcile(SEED_UID);
+    return kernel.announced.splice(0);
+  };
+  assert.deepEqual(await announcements(), []);
+  const eth1 = kernel.link(HOST, "eth1");
+  const own = eth1.vteps;
+  eth1.vteps = [];
+  assert.deepEqual(await announcements(), [], "nobody reaches it meanwhile");
+  eth1.vteps = own;
+  assert.deepEqual(await announcements(), [], "it is where it was");
+  eth1.vteps = ["fe80::77"];
+  assert.deepEqual(await announcements(), [`vx2 in ${NETNS}`]);
+  kernel.addUnderlay("eth2");
+  agent.registry.replace([seedLan({ vxlanDevMap: { worker1: "eth2" } })]);
+  assert.deepEqual(await announcements(), [`vx2 in ${NETNS}`]);
+  assert.deepEqual(await announcements(), []);
+});

@@ -31,6 +31,11 @@ export interface Kernel {
   linkAt(path: string, name: string): LinkInfo | undefined;
   /** The device as underlay; undefined when it does not exist. */
   underlay(name: string): Underlay | undefined;
+  /**
+   * Tells other nodes where the LAN's stations on this node are reached now, with frames that no
+   * workload sees. Returns how many stations; none where the LAN is not.
+   */
+  announce(path: string, vxlan: string): number;
   /** VXLANs of others in the host's namespace. */
   foreignVxlans(): ForeignVxlan[];
   /** Why ports cannot be given filters here; undefined if they can. */

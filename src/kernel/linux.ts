@@ -20,6 +20,7 @@ import type { Underlay } from "../plan/wanted.ts";
 import { openNetlinkSocket } from "../sys/netlink_socket.ts";
 import { HOME_NETNS, openNetns, removeNetns, withNetns } from "../sys/netns.ts";
 import { writeLinkSysctl } from "../sys/sysctl.ts";
+import { announce } from "./announce.ts";
 import { readForeignVxlans } from "./foreign_vxlans.ts";
 import { changeFilters, filterProblem } from "./filters.ts";
 import { forgetNode, learnedFrom } from "./forget_node.ts";
@@ -61,6 +62,12 @@ export class LinuxKernel implements Kernel, Disposable {
 
   underlay(name: string): Underlay | undefined {
     return readUnderlay(this.#host.client, name);
+  }
+
+  announce(path: string, vxlan: string): number {
+    if (this.netnsIdentity(path) === undefined) return 0;
+    using place = openPlace(path, this.#transport);
+    return announce(place, vxlan);
   }
 
   foreignVxlans(): ForeignVxlan[] {

@@ -167,6 +167,47 @@ rootTest("a LAN that moves to another underlay loses nothing on its node", async
   }
 });
 
+interface Detour {
+  readonly name: string;
+  /** The node's underlay by then. */
+  readonly device: string;
+  /** A shell command on the node. */
+  readonly cause: string;
+}
+
+const DETOURS: readonly Detour[] = [
+  {
+    name: "another address",
+    device: "eth1",
+    cause: "ip -6 addr add fe80::77/64 dev eth1 nodad;" +
+      "ip -6 addr del $(ip -6 -br addr show dev eth1 scope link | grep -o 'fe80::[^ ]*/64' |" +
+      " grep -v ::77/) dev eth1",
+  },
+  {
+    name: "another underlay, the former one being down",
+    device: "eth2",
+    cause: "ip link set eth1 down",
+  },
+];
+
+for (const { name, device, cause } of DETOURS) {
+  rootTest(`a station that says nothing is reached by ${name}`, async () => {
+    await using live = await prepareLive();
+    const { lab, node, one, far, change } = live;
+    const map = { [node.uniqueName]: device, [lab.node("worker2").uniqueName]: "eth1" };
+    await change({ vxlanDevMap: map });
+    await until(`the VXLAN is on ${device}`, async () => await groups(node) === device);
+    await node.host.run(["sh", "-euc", cause]);
+    const mac = (await one.links()).find(({ ifname }) => ifname === "net1")?.address;
+    // What is sent is for one station, which does not answer.
+    await until("frames get there", async () => {
+      using stream = new NumberedStream(end(far), end(one), 1_000, mac);
+      await until("some are sent", () => stream.sent >= 20);
+      return (await stream.stop()).lost.length === 0;
+    });
+  });
+}
+
 /** Devices on which a group is joined that is not the stack's own. */
 async function groups({ host }: AgentNode): Promise<string> {
   const memberships = await host.run(["cat", "/proc/net/igmp6"]);

@@ -48,6 +48,8 @@ export class FakeKernel implements Kernel {
     readonly vxlan: string;
     readonly left: LeftPlace;
   }[] = [];
+  /** VXLANs whose stations were announced. */
+  readonly announced: string[] = [];
   /** Called before each operation: what it throws is that operation's failure. */
   beforeOp: (op: NetOp) => void = () => {};
   /** Why it cannot filter. */
@@ -113,6 +115,11 @@ export class FakeKernel implements Kernel {
     const { index, mtu, up, linkLocal, vteps } = link;
     const addresses = up ? vteps : [];
     return { name, index, mtu, up, running: up, ipv6: up ? linkLocal : "none", addresses };
+  }
+
+  announce(path: string, vxlan: string): number {
+    this.announced.push(`${vxlan} in ${path}`);
+    return 0;
   }
 
   foreignVxlans(): ForeignVxlan[] {
