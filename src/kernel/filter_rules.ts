@@ -4,7 +4,7 @@ import { parseMac } from "../base/mac.ts";
 import { isSameJson } from "../base/same_json.ts";
 import { ARPHRD_ETHER, NFT_CMP_EQ, NFT_CMP_NEQ } from "../netlink/nft/constants.ts";
 import type { Expression } from "../netlink/nft/expression.ts";
-import { addChain, addRule, addTable, deleteChain } from "../netlink/nft/request.ts";
+import { addChain, addRule, addTable, createChain, deleteChain } from "../netlink/nft/request.ts";
 import type { Request } from "../netlink/wire/message.ts";
 import { FILTER_TABLE, filterChain } from "../plan/ops.ts";
 import type { PortFilter } from "../plan/protection.ts";
@@ -22,15 +22,14 @@ const IS_ETHERNET: readonly Expression[] = [
 ];
 const COUNT_AND_DROP: readonly Expression[] = [{ expr: "counter" }, { expr: "drop" }];
 
-/** Requests that put the filter in the place of what the port has, to be carried out together. */
-export function filterRequests(port: string, filter: PortFilter): Request[] {
+/** Requests that give the port its filter, to be carried out together. */
+export function filterRequests(port: string, filter: PortFilter, replaces: boolean): Request[] {
   const chain = filterChain(port);
   return [
     addTable(FILTER_TABLE),
-    // So that there is one to delete.
-    addChain(FILTER_TABLE, chain),
-    deleteChain(FILTER_TABLE, chain),
-    addChain(FILTER_TABLE, chain, port),
+    // So that there is one to delete, though a kernel may have let it go with its link.
+    ...(replaces ? [addChain(FILTER_TABLE, chain), deleteChain(FILTER_TABLE, chain)] : []),
+    createChain(FILTER_TABLE, chain, port),
     ...filterRules(filter).map((rule) => addRule(FILTER_TABLE, chain, rule)),
   ];
 }

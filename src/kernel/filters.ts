@@ -75,7 +75,7 @@ export function changeFilters(
 ): void {
   switch (op.op) {
     case "filter-port":
-      return together(place.filters, filterRequests(op.name, op));
+      return together(place.filters, filterRequests(op.name, op, op.replaces));
     case "unfilter-port":
       return unlessMissing(() =>
         together(place.filters, [deleteChain(FILTER_TABLE, filterChain(op.name))])
@@ -107,7 +107,7 @@ const SAMPLE: PortFilter = { mac: "02:00:00:00:00:01", broadcast: { rate: 1, bur
 export function filterProblem(open: OpenTransport): string | undefined {
   try {
     using client = withNewNetns(() => new NetlinkClient(open(NETLINK_NETFILTER)));
-    client.executeTogether(BATCH_BEGIN, filterRequests("lo", SAMPLE));
+    client.executeTogether(BATCH_BEGIN, filterRequests("lo", SAMPLE, true));
     return undefined;
   } catch (error) {
     return describe(error);

@@ -31,7 +31,7 @@ export class OpenPlace implements Disposable {
 
   [Symbol.dispose](): void {
     this.client[Symbol.dispose]();
-    this.#filters?.[Symbol.dispose]();
+    this.#filters?.closeInBackground();
     // A socket keeps its namespace alive just as the file does, so both must go.
     if (this.#owned) this.netns[Symbol.dispose]();
   }

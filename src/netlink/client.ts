@@ -29,6 +29,8 @@ export interface Transport extends Disposable {
   receive(): Uint8Array;
   /** As `send`, on another thread: for requests that keep the kernel busy for long. */
   sendInBackground(datagram: Uint8Array): Promise<void>;
+  /** As disposing of it, on another thread, where there is one to spare. */
+  closeInBackground?(): Promise<void>;
 }
 
 /** How often a dump that the kernel marked as inconsistent is repeated. */
@@ -186,6 +188,15 @@ export class NetlinkClient implements Disposable {
     const first = this.#sequence;
     this.#sequence = (first + requests.length) % 0x7fff_0000 + 1;
     return first;
+  }
+
+  /**
+   * As disposing of it, without holding up the caller: closing any socket of netfilter waits until
+   * rules that were removed in its namespace are no longer looked at, about 10 ms.
+   */
+  async closeInBackground(): Promise<void> {
+    if (this.#transport.closeInBackground === undefined) return this[Symbol.dispose]();
+    await this.#transport.closeInBackground();
   }
 
   [Symbol.dispose](): void {

@@ -30,7 +30,8 @@ export function diffFilters(
   for (const [port, filter] of ports) {
     const found = born.has(port) ? undefined : filters?.get(port);
     if (isSame(found, filter)) continue;
-    steps.filter.push({ op: "filter-port", at, name: port, ...filter });
+    const replaces = filters?.has(port) ?? false;
+    steps.filter.push({ op: "filter-port", at, name: port, replaces, ...filter });
   }
   for (const port of filters?.keys() ?? []) {
     if (!ports.has(port)) steps.filter.push({ op: "unfilter-port", at, name: port });

@@ -151,11 +151,13 @@ export function filterChain(port: string): string {
   return `from-${port}`;
 }
 
-/** Puts these rules in the place of all that the port has, in one instant. */
+/** Gives the port these rules, in one instant. */
 export interface FilterPort extends PortFilter {
   readonly op: "filter-port";
   readonly at: Place;
   readonly name: string;
+  /** In the place of those that there are; to remove some takes the kernel a while. */
+  readonly replaces: boolean;
 }
 
 export interface UnfilterPort {

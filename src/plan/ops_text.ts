@@ -119,14 +119,13 @@ export function opText(op: NetOp): string[] {
 }
 
 /** One transaction, as `nft` makes it of what stands in one argument. */
-function filterText({ name, mac, broadcast }: FilterPort): string[] {
+function filterText({ name, replaces, mac, broadcast }: FilterPort): string[] {
   const chain = `${FILTER_TABLE} ${filterChain(name)}`;
   const rule = (text: string) => `add rule netdev ${chain} ${text} counter drop`;
   return [
     `add table netdev ${FILTER_TABLE}`,
-    `add chain netdev ${chain}`,
-    `delete chain netdev ${chain}`,
-    `add chain netdev ${chain} { type filter hook ingress device "${name}" priority 0; policy accept; }`,
+    ...(replaces ? [`add chain netdev ${chain}`, `delete chain netdev ${chain}`] : []),
+    `create chain netdev ${chain} { type filter hook ingress device "${name}" priority 0; policy accept; }`,
     ...(mac === undefined ? [] : [rule(`ether saddr != ${mac}`)]),
     ...(broadcast === undefined ? [] : [
       rule(

@@ -132,16 +132,26 @@ const TEXTS: readonly (readonly [NetOp, readonly string[]])[] = [
   [{ op: "delete-link", at: HOST, name: "pod1" }, ["ip link del dev pod1"]],
   [
     {
-      ...{ op: "filter-port", at: AT, name: "pod1.b", mac: "02:00:00:00:00:01" },
+      ...{ op: "filter-port", at: AT, name: "pod1.b", replaces: false, mac: "02:00:00:00:00:01" },
       broadcast: { rate: 100, burst: 100 },
     },
     [
-      `${IN} nft 'add table netdev k8slan; add chain netdev k8slan from-pod1.b;` +
-      " delete chain netdev k8slan from-pod1.b; add chain netdev k8slan from-pod1.b" +
+      `${IN} nft 'add table netdev k8slan; create chain netdev k8slan from-pod1.b` +
       ' { type filter hook ingress device "pod1.b" priority 0; policy accept; };' +
       " add rule netdev k8slan from-pod1.b ether saddr != 02:00:00:00:00:01 counter drop;" +
       " add rule netdev k8slan from-pod1.b ether daddr & 01:00:00:00:00:00 != 00:00:00:00:00:00" +
       " limit rate over 100/second burst 100 packets counter drop'",
+    ],
+  ],
+  [
+    {
+      ...{ op: "filter-port", at: AT, name: "pod1.b", replaces: true, mac: "02:00:00:00:00:01" },
+    },
+    [
+      `${IN} nft 'add table netdev k8slan; add chain netdev k8slan from-pod1.b;` +
+      " delete chain netdev k8slan from-pod1.b; create chain netdev k8slan from-pod1.b" +
+      ' { type filter hook ingress device "pod1.b" priority 0; policy accept; };' +
+      " add rule netdev k8slan from-pod1.b ether saddr != 02:00:00:00:00:01 counter drop'",
     ],
   ],
   [{ op: "unfilter-port", at: AT, name: "pod1.b" }, [

@@ -34,7 +34,9 @@ export function spokeOps(wanted: WantedLan, spoke: WantedSpoke): NetOp[] {
   const { netns: { path: at }, bridge } = wanted;
   const { port: name } = spoke;
   const filter = wanted.protection && portFilter(wanted.protection, spoke.address);
-  if (filter !== undefined) steps.filter.push({ op: "filter-port", at, name, ...filter });
+  if (filter !== undefined) {
+    steps.filter.push({ op: "filter-port", at, name, replaces: false, ...filter });
+  }
   steps.lan.push({ op: "join-bridge", at, name, bridge: bridge.name });
   steps.lan.push({ op: "change-link", at, name, up: true });
   return inOrder(steps);

@@ -12,6 +12,13 @@ export class Fd implements Disposable {
     this.number = number;
   }
 
+  /** As disposing of it, on another thread: for what the kernel takes long to close. */
+  async closeInBackground(): Promise<void> {
+    if (!this.#open) return;
+    this.#open = false;
+    await libc().close_async(this.number);
+  }
+
   [Symbol.dispose](): void {
     if (!this.#open) return;
     this.#open = false;

@@ -55,6 +55,7 @@ export function openNetlinkSocket(protocol = NETLINK_ROUTE): Transport {
       // errno belongs to the other thread and is lost; the kernel's own verdict is in the answer.
       if (sent < 0n) throw new Error("Cannot send to netlink");
     },
+    closeInBackground: () => fd.closeInBackground(),
     [Symbol.dispose]: () => fd[Symbol.dispose](),
   };
 }

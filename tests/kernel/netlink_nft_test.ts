@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { NetlinkClient } from "../../src/netlink/client.ts";
 import {
-  addChain,
   addRule,
   addTable,
   BATCH_BEGIN,
   BATCH_END,
+  createChain,
   decodeChain,
   decodeRule,
   deleteChain,
@@ -32,7 +32,7 @@ const RULE: readonly Expression[] = [
 ];
 const MAKE: readonly Request[] = [
   addTable("t"),
-  addChain("t", "from-lo", "lo"),
+  createChain("t", "from-lo", "lo"),
   addRule("t", "from-lo", RULE),
 ];
 

@@ -62,6 +62,19 @@ class Setting implements AsyncDisposable {
     return station;
   }
 
+  /** Waits until each of the stations hears each other: a port passes frames a little after it is up. */
+  async ready(stations: readonly Station[] = this.stations): Promise<void> {
+    for (const from of stations) {
+      for (const to of stations.filter((station) => station !== from)) {
+        await until(`${from.workload.name} reaches ${to.workload.name}`, async () => {
+          const frame = sentinel(from.mac);
+          return allCame([frame], await pass(from.wire, to.wire, [frame]));
+        }, { timeout: 10_000 });
+      }
+    }
+    for (const { wire } of stations) wire.take();
+  }
+
   /** The filters of a node's LAN as `nft` shows them, without what it counted; empty without any. */
   async rules(node: AgentNode): Promise<string> {
     const script = "nft list tables netdev | grep -q . || exit 0; nft list table netdev k8slan";
@@ -101,6 +114,7 @@ lanTest("pinMac lets all frames of the own address pass and none of another", as
   const veth = await setting.attach(near, "pod2", { attach: "veth", mac: "02:12:34:56:78:9a" });
   const there = await setting.attach(far, "pod3");
   const here = await setting.attach(near, "pod4");
+  await setting.ready();
 
   for (const [kind, from] of [["macvtap", tap], ["veth", veth]] as const) {
     for (const [where, to] of [["the same node", here], ["another node", there]] as const) {
@@ -159,6 +173,7 @@ lanTest("pinMac of one LAN leaves another LAN as it is", async () => {
   await setting.attach(setting.near, "pod1");
   const from = await setting.attach(setting.near, "f1", { lan: "default/free" });
   const to = await setting.attach(setting.far, "f2", { lan: "default/free" });
+  await setting.ready([from, to]);
   assert.deepEqual(await comeThrough(from, to, [FOREIGN_MAC]), [FOREIGN_MAC]);
   const tables = await setting.lab.net.run(`${setting.near.netnsDir}/free`, [
     ...["nft", "list", "tables"],
@@ -167,22 +182,21 @@ lanTest("pinMac of one LAN leaves another LAN as it is", async () => {
 });
 
 lanTest("broadcastLimit cuts a flood, of one workload alone, and no unicast", async (t) => {
-  const LIMIT = 200;
+  const LIMIT = 100;
   await using setting = await Setting.create({ broadcastLimit: LIMIT });
   const { near, far } = setting;
   const flooder = await setting.attach(near, "pod1", { mac: STREAM_MAC });
   const other = await setting.attach(near, "pod2", { attach: "veth" });
   const to = await setting.attach(far, "pod3");
   const end = ({ workload: { netns } }: Station) => ({ netns, ifname: "net1" });
-  // So that the frames to it go to it alone.
-  await pass(to.wire, flooder.wire, [sentinel(to.mac)]);
+  await setting.ready();
   for (
     const [kind, dst] of [["broadcast", BROADCAST], ["multicast", "01:00:5e:00:00:05"]] as const
   ) {
     await t.step(kind, async () => {
       const started = performance.now();
       using flood = new NumberedStream(end(flooder), end(to), 4 * LIMIT, dst);
-      using unicast = new NumberedStream(end(flooder), end(to), 300, to.mac);
+      using unicast = new NumberedStream(end(flooder), end(to), 200, to.mac);
       await until("two seconds of a flood", () => flood.sent > 8 * LIMIT);
       const marked = sentinel(other.mac);
       assert.deepEqual(differences([marked], await pass(other.wire, to.wire, [marked])), []);
@@ -203,6 +217,7 @@ lanTest("protection is taken on, changed and given up without the loss of a fram
   const from = await setting.attach(near, "pod1", { mac: STREAM_MAC });
   const to = await setting.attach(far, "pod3");
   const end = ({ workload: { netns } }: Station) => ({ netns, ifname: "net1" });
+  await setting.ready();
   using stream = new NumberedStream(end(from), end(to), 1_000);
   for (let turn = 0; turn < 3; turn++) {
     await setting.put({ pinMac: true });
@@ -223,6 +238,7 @@ lanTest("a pinned address stays what it was, whatever happens to workload and ag
   const { near, far } = setting;
   const from = await setting.attach(near, "pod1");
   const to = await setting.attach(far, "pod3");
+  await setting.ready();
   const rules = await setting.rules(near);
   const holds = async () => {
     assert.deepEqual(await comeThrough(from, to, [FOREIGN_MAC, from.mac]), [from.mac]);
@@ -241,7 +257,7 @@ lanTest("a pinned address stays what it was, whatever happens to workload and ag
     const lan = `${near.netnsDir}/knlvrf`;
     await setting.lab.net.run(lan, ["nft", "delete", "table", "netdev", "k8slan"]);
     // Makes the agent look.
-    await setting.lab.net.run(lan, ["ip", "link", "set", "dev", "br2", "down"]);
+    await setting.lab.net.run(lan, ["ip", "link", "set", "dev", "lo", "down"]);
     await setting.untilRules(near, new RegExp(`saddr != ${from.mac}`));
     await holds();
     assert.equal(await setting.rules(near), rules);
@@ -272,6 +288,7 @@ lanTest("a pinned address stays what it was, whatever happens to workload and ag
       ...{ lan: LAN, spoke: "pod1", attach: "veth", mac: "02:99:00:00:00:01" },
     });
     setting.stations.push(next);
+    await setting.ready([next, to]);
     assert.deepEqual(await comeThrough(next, to, [from.mac, next.mac]), [next.mac]);
   });
 });

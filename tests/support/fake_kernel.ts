@@ -1,7 +1,7 @@
 /** The kernel in memory, for tests that need no privileges. Obeys `kernel_contract.ts`. */
 
 import type { IpConfig, RouteConfig } from "../../src/api/agent_protocol.ts";
-import { EADDRNOTAVAIL, ENODEV } from "../../src/base/errno.ts";
+import { EADDRNOTAVAIL, EEXIST, ENODEV } from "../../src/base/errno.ts";
 import { K8slanError } from "../../src/base/errors.ts";
 import { formatIp, parseIp } from "../../src/base/ip.ts";
 import { UNKNOWN_MAC } from "../../src/base/mac.ts";
@@ -217,9 +217,11 @@ export class FakeKernel implements Kernel {
         return;
       }
       case "filter-port": {
-        const { op: _op, at, name, ...filter } = op;
+        const { op: _op, at, name, replaces, ...filter } = op;
         this.#find({ at, name });
-        (this.#netns(at).filters ??= new Map()).set(name, filter);
+        const filters = this.#netns(at).filters ??= new Map();
+        if (filters.has(name) && !replaces) throw new NetlinkError(summary(op), EEXIST, undefined);
+        filters.set(name, filter);
         return;
       }
       case "unfilter-port":

@@ -9,6 +9,7 @@ import {
   NLM_F_APPEND,
   NLM_F_CREATE,
   NLM_F_DUMP,
+  NLM_F_EXCL,
   NLM_F_REQUEST,
 } from "../wire/constants.ts";
 import type { Request } from "../wire/message.ts";
@@ -68,25 +69,32 @@ export function deleteTable(table: string): Request {
   return change(NFT_MSG_DELTABLE, 0, payload, `delete table "${table}"`);
 }
 
+/** `nft add chain netdev TABLE NAME`; fine when it exists. */
+export function addChain(table: string, name: string): Request {
+  const payload = chainPayload(table, name).finish();
+  return change(NFT_MSG_NEWCHAIN, NLM_F_CREATE, payload, `add chain "${name}"`);
+}
+
 /**
- * `nft add chain netdev TABLE NAME`, with `device` one that sees what the device receives
- * (`{ type filter hook ingress device DEVICE priority 0; policy accept; }`).
+ * `nft create chain netdev TABLE NAME { type filter hook ingress device DEVICE priority 0; policy accept; }`:
+ * one that sees what the device receives. Fails with EEXIST when there is a chain of that name.
  */
-export function addChain(table: string, name: string, device?: string): Request {
-  const writer = start().text(NFTA_CHAIN_TABLE, table).text(NFTA_CHAIN_NAME, name);
-  if (device !== undefined) {
-    writer.text(NFTA_CHAIN_TYPE, "filter").be32(NFTA_CHAIN_POLICY, NF_ACCEPT)
-      .nested(NFTA_CHAIN_HOOK, () => {
-        writer.be32(NFTA_HOOK_HOOKNUM, NF_NETDEV_INGRESS).be32(NFTA_HOOK_PRIORITY, 0)
-          .text(NFTA_HOOK_DEV, device);
-      });
-  }
-  return change(NFT_MSG_NEWCHAIN, NLM_F_CREATE, writer.finish(), `add chain "${name}"`);
+export function createChain(table: string, name: string, device: string): Request {
+  const payload = chainPayload(table, name)
+    .text(NFTA_CHAIN_TYPE, "filter")
+    .be32(NFTA_CHAIN_POLICY, NF_ACCEPT)
+    .nested(NFTA_CHAIN_HOOK, (inner) => {
+      inner.be32(NFTA_HOOK_HOOKNUM, NF_NETDEV_INGRESS).be32(NFTA_HOOK_PRIORITY, 0)
+        .text(NFTA_HOOK_DEV, device);
+    })
+    .finish();
+  const flags = NLM_F_CREATE | NLM_F_EXCL;
+  return change(NFT_MSG_NEWCHAIN, flags, payload, `create chain "${name}"`);
 }
 
 /** `nft delete chain netdev TABLE NAME`, with its rules. */
 export function deleteChain(table: string, name: string): Request {
-  const payload = start().text(NFTA_CHAIN_TABLE, table).text(NFTA_CHAIN_NAME, name).finish();
+  const payload = chainPayload(table, name).finish();
   return change(NFT_MSG_DELCHAIN, 0, payload, `delete chain "${name}"`);
 }
 
@@ -173,6 +181,10 @@ export function decodeRule(payload: Uint8Array): RuleInfo {
     else if (type === NFTA_RULE_EXPRESSIONS) list = value;
   }
   return { table, chain, ...decodeExpressions(list) };
+}
+
+function chainPayload(table: string, name: string): AttrWriter {
+  return start().text(NFTA_CHAIN_TABLE, table).text(NFTA_CHAIN_NAME, name);
 }
 
 function start(): AttrWriter {
