@@ -11,6 +11,7 @@ import {
   podObject,
 } from "../support/product_objects.ts";
 import { until } from "../support/until.ts";
+import { LIVE_STEPS } from "./live_steps.ts";
 import { MIGRATION_STEPS } from "./migration_steps.ts";
 import { POD_STEPS } from "./pod_steps.ts";
 
@@ -400,6 +401,7 @@ const STEPS: Readonly<Record<string, (product: Product) => Promise<void>>> = {
   },
 
   ...POD_STEPS,
+  ...LIVE_STEPS,
   ...MIGRATION_STEPS,
 };
 
