@@ -14,6 +14,7 @@ import { until } from "../support/until.ts";
 import { LIVE_STEPS } from "./live_steps.ts";
 import { MIGRATION_STEPS } from "./migration_steps.ts";
 import { POD_STEPS } from "./pod_steps.ts";
+import { UNICAST_STEPS } from "./unicast_steps.ts";
 
 /** Within so much the status of a LAN has to be true again. Milliseconds. */
 const TRUTH_MS = 2_000;
@@ -403,6 +404,7 @@ const STEPS: Readonly<Record<string, (product: Product) => Promise<void>>> = {
   ...POD_STEPS,
   ...LIVE_STEPS,
   ...MIGRATION_STEPS,
+  ...UNICAST_STEPS,
 };
 
 /** Configurations that can't work, and what a pod's events have to say about them. */
