@@ -44,6 +44,11 @@ const PRINTER_COLUMNS: readonly JsonObject[] = [
   { name: "Attached", type: "integer", jsonPath: ".status.attached" },
   { name: "Nodes", type: "integer", jsonPath: ".status.nodes" },
   { name: "Ready", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
+  {
+    name: "Connected",
+    type: "string",
+    jsonPath: '.status.conditions[?(@.type=="Connected")].status',
+  },
   { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
   { name: "Netns", type: "string", jsonPath: ".spec.ns", priority: 1 },
   {

@@ -103,7 +103,7 @@ Deno.test("lanCrd() keeps the columns of the contract, in their order", () => {
   ok(Array.isArray(columns));
   deepStrictEqual(
     columns.filter((column) => !("priority" in column)).map(({ name }) => name.toUpperCase()),
-    ["VNI", "SPOKES", "ATTACHED", "NODES", "READY", "AGE"],
+    ["VNI", "SPOKES", "ATTACHED", "NODES", "READY", "CONNECTED", "AGE"],
   );
 });
 

@@ -5,6 +5,7 @@ import { K8slanError } from "../base/errors.ts";
 import { agentSocket, askAgent } from "./agent_call.ts";
 import { ExitCode } from "./exit_code.ts";
 import type { CliHost } from "./host.ts";
+import { PROBE_HEADERS, probeCells, probeRemarks } from "./status_probes.ts";
 import { formatTable } from "./table.ts";
 
 export interface StatusOptions {
@@ -46,12 +47,13 @@ function lanTable(
   attachments: readonly AttachmentView[],
   wide: boolean,
 ): string {
-  const header = ["LAN", "VNI", "STATE", "UNDERLAY", "MTU", "SPOKES", "ATTACHED"];
+  const header = ["LAN", "VNI", "STATE", "UNDERLAY", "MTU", "SPOKES", "ATTACHED", ...PROBE_HEADERS];
   return formatTable(
     wide ? [...header, "NETNS", "UID"] : header,
-    lans.map(({ lan, vni, state, underlay, mtu, spokes, netns, uid }) => [
+    lans.map(({ lan, vni, state, underlay, mtu, spokes, probe, netns, uid }) => [
       ...[lan, String(vni), state, underlay ?? "", textOf(mtu), String(spokes.length)],
       String(attachments.filter((one) => one.lan === lan).length),
+      ...probeCells(probe),
       ...(wide ? [netns, uid] : []),
     ]),
   );
@@ -82,9 +84,10 @@ function attachmentTable(attachments: readonly AttachmentView[], wide: boolean):
 /** What needs attention: what it is about, reason, sentence. */
 function remarks({ lans, problems }: NodeView): string[][] {
   return [
-    ...lans.toSorted(byKeys(({ lan }) => [lan])).flatMap(({ lan, conditions }) =>
-      conditions.map(({ reason, message }) => [lan, reason, message])
-    ),
+    ...lans.toSorted(byKeys(({ lan }) => [lan])).flatMap((view) => [
+      ...view.conditions.map(({ reason, message }) => [view.lan, reason, message]),
+      ...probeRemarks(view),
+    ]),
     ...problems.map(({ reason, message }) => ["node", reason, message]),
   ];
 }

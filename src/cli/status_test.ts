@@ -16,6 +16,13 @@ const BUSY: NodeView = {
       ...{ lan: "k8slan-system/lan-test", uid: "8f3c", vni: 222, netns: "knlvrf" },
       ...{ spokes: ["pod1", "pod2"], state: "Active", underlay: "eth1", mtu: 1426 },
       conditions: [],
+      probe: {
+        ...{ state: "Known", peers: 2, reachable: 2, roundTripMs: 0.8123, mtu: 1426 },
+        nodes: [
+          { node: "worker2", state: "reachable", lossPercent: 0, roundTripMs: 0.2 },
+          { node: "worker3", state: "reachable", lossPercent: 0, roundTripMs: 0.8123 },
+        ],
+      },
       links: [
         { name: "br2", role: "bridge", up: true, mtu: 1426, mac: "02:00:00:00:00:0b" },
         { name: "vx2", role: "vxlan", up: false, mtu: 1426, mac: "02:00:00:00:00:0c" },
@@ -59,9 +66,9 @@ Deno.test("status() shows LANs and attachments in order", async () => {
     err: "",
     out: `Node worker1, agent 0.1.0, process 4711
 
-LAN                     VNI  STATE   UNDERLAY  MTU   SPOKES  ATTACHED
-k8slan-system/lan-test  222  Active  eth1      1426  2       2
-lab/spare               7    Idle    eth1      -     1       0
+LAN                     VNI  STATE   UNDERLAY  MTU   SPOKES  ATTACHED  REACHED  RTT      PATH-MTU
+k8slan-system/lan-test  222  Active  eth1      1426  2       2         2/2      0.81 ms  1426
+lab/spare               7    Idle    eth1      -     1       0         -        -        -
 
 LAN                     SPOKE  KIND     WORKLOAD        INTERFACE  MAC                MTU   TAP
 k8slan-system/lan-test  pod1   macvtap  lab/router      net1       02:00:00:00:00:01  1426  /dev/tap1048577
@@ -75,9 +82,9 @@ Deno.test("status() adds links, paths and ids when asked for all", async () => {
   const [, lans, links, attachments] = out.split("\n\n");
   equal(
     lans,
-    `LAN                     VNI  STATE   UNDERLAY  MTU   SPOKES  ATTACHED  NETNS   UID
-k8slan-system/lan-test  222  Active  eth1      1426  2       2         knlvrf  8f3c
-lab/spare               7    Idle    eth1      -     1       0         spare   file.lab.spare`,
+    `LAN                     VNI  STATE   UNDERLAY  MTU   SPOKES  ATTACHED  REACHED  RTT      PATH-MTU  NETNS   UID
+k8slan-system/lan-test  222  Active  eth1      1426  2       2         2/2      0.81 ms  1426      knlvrf  8f3c
+lab/spare               7    Idle    eth1      -     1       0         -        -        -         spare   file.lab.spare`,
   );
   equal(
     links,
@@ -96,6 +103,24 @@ Deno.test("status() shows what needs attention, and says so by its exit code", a
     `ABOUT  REASON      MESSAGE
 lab/b  Conflict    vni "8" belongs to LAN "lab/a"
 node   InvalidLan  c.yaml, line 3: spec.vni is required
+`,
+  );
+});
+
+Deno.test("status() names the nodes that are not reached, and says so by its exit code", async () => {
+  const nodes = (["silent", "oneWay", "smallOnly", "paused", "probing"] as const).map((state) => ({
+    ...{ node: state, state, lossPercent: 0, ...(state === "smallOnly" ? { mtu: 1334 } : {}) },
+  }));
+  const probe = { state: "Probing", peers: 5, reachable: 0, mtu: 1334, nodes } as const;
+  const { code, out } = await statusOf({ ...BUSY, lans: [{ ...BUSY.lans[1]!, probe }] });
+  equal(code, 3);
+  match(out, / 0\/5\? +- +1334\n/);
+  equal(
+    out.slice(out.indexOf("ABOUT")).replaceAll("k8slan-system/", ""),
+    `ABOUT                   REASON       MESSAGE
+lan-test  Unreachable  Nothing is heard of node "silent"; look there, and at the underlay
+lan-test  OneWay       Node "oneWay" is heard, but does not hear this one; look for what drops its frames
+lan-test  MtuTooSmall  To or from node "smallOnly" frames above 1334 bytes are lost, though the LAN's MTU is 1426
 `,
   );
 });

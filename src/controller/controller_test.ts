@@ -44,6 +44,7 @@ Deno.test("Controller makes a LAN's network attachment definitions and status", 
       "NetworksReady True/Ready",
       "NodesReady True/NothingAttached",
       "InUse False/NothingAttached",
+      "Connected Unknown/NothingAttached",
       "Ready True/Ready",
     ],
   );

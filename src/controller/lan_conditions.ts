@@ -1,6 +1,7 @@
 /** `status` of a LAN, from what is known of it: pure, and the same again as long as nothing changes. */
 
 import type { LanCondition, LanStatus, Migration } from "../api/lan_status.ts";
+import { type ConnectedSaying, connectedSaying } from "./connected.ts";
 import type { LanReport, NodeReport, Workload } from "./lan_report.ts";
 import { networksSaying, type NetworksState, type Saying } from "./networks_state.ts";
 import { counted, cut, MESSAGE_MAX, quoted, textList } from "./text_list.ts";
@@ -54,12 +55,12 @@ export function lanStatus(
   };
 }
 
-type ConditionType = "Accepted" | "NetworksReady" | "NodesReady" | "InUse" | "Ready";
+type ConditionType = "Accepted" | "NetworksReady" | "NodesReady" | "InUse" | "Connected" | "Ready";
 
 function lanSayings(
   facts: LanFacts,
   before: LanStatus | undefined,
-): Readonly<Record<ConditionType, Saying>> {
+): Readonly<Record<ConditionType, Saying | ConnectedSaying>> {
   const { verdict, networks, report } = facts;
   const Accepted = acceptedSaying(verdict, facts.spokes);
   const known = before?.conditions?.find(({ type }) => type === "NetworksReady");
@@ -68,9 +69,11 @@ function lanSayings(
     : networksSaying(networks);
   const NodesReady = nodesSaying(report);
   const InUse = useSaying(report);
+  // Not a part of Ready, which is about what is ours to make: the underlay is others'.
+  const Connected = connectedSaying(report.nodes);
   const parts = { Accepted, NetworksReady, NodesReady };
   const Ready = facts.isDeleting ? deletingSaying(report) : readySaying(Object.values(parts));
-  return { ...parts, InUse, Ready };
+  return { ...parts, InUse, Connected, Ready };
 }
 
 function sayingOf({ status, reason, message }: LanCondition): Saying {

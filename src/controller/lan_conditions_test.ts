@@ -146,7 +146,7 @@ const CASES: readonly Case[] = [
         { ...workload("b", "n2"), pod: undefined, spoke: undefined } as unknown as Workload,
       ]),
     },
-    says: { NodesReady: "True/Ready", InUse: "True/Attached" },
+    says: { NodesReady: "True/Ready", InUse: "True/Attached", Connected: "Unknown/Probing" },
     messages: {
       NodesReady: "2 workloads on 2 nodes",
       InUse: 'pod "red/a" (spoke "a") on node "n1", container "c" on node "n2"',
@@ -158,7 +158,9 @@ const CASES: readonly Case[] = [
     change: {
       report: report([node("n1", { attached: 9 })], [..."abcdefg"].map((name) => workload(name))),
     },
-    says: { NodesReady: "True/Ready", InUse: "True/Attached" },
+    says: {
+      ...{ NodesReady: "True/Ready", InUse: "True/Attached", Connected: "Unknown/NothingToReach" },
+    },
     messages: { InUse: /"red\/e" .* and 4 more$/ },
   },
   {
@@ -173,7 +175,10 @@ const CASES: readonly Case[] = [
         node("n3", { ready: false }),
       ], [workload("a")]),
     },
-    says: { NodesReady: "False/Degraded", InUse: "True/Attached", Ready: "False/Degraded" },
+    says: {
+      ...{ NodesReady: "False/Degraded", InUse: "True/Attached", Ready: "False/Degraded" },
+      Connected: "Unknown/NothingToReach",
+    },
     messages: { Ready: /^node "n2": UnderlayMissing: No eth1; node "n3": NotReady: / },
   },
   {
@@ -196,11 +201,32 @@ const CASES: readonly Case[] = [
         node("n4", { mtu: 1300 }),
       ], [workload("a")]),
     },
-    says: { NodesReady: "False/Degraded", InUse: "True/Attached", Ready: "False/Degraded" },
+    says: {
+      ...{ NodesReady: "False/Degraded", InUse: "True/Attached", Ready: "False/Degraded" },
+      Connected: "Unknown/Probing",
+    },
     messages: {
       Ready: `MtuDiffers: the LAN's MTU is 1376 on 1 node ("n2"), 1426 on 2 nodes ("n1", "n3"); ` +
         "set spec.mtu to 1376, or give the nodes' underlays one MTU",
     },
+  },
+  {
+    what: "nodes that do not reach each other, for which the LAN is ready all the same",
+    change: {
+      report: report(
+        ["n1", "n2"].map((name) =>
+          node(name, {
+            attached: 1,
+            probe: {
+              ...{ state: "Known", peers: 1, reachable: 0 },
+              unreachable: [{ node: name === "n1" ? "n2" : "n1", reason: "Silent" }],
+            },
+          })
+        ),
+      ),
+    },
+    says: { NodesReady: "True/Ready", InUse: "True/Attached", Connected: "False/Unreachable" },
+    messages: { Connected: /^Nodes "n1" and "n2" hear nothing of each other: look / },
   },
   {
     what: "deletion",
@@ -213,6 +239,7 @@ const CASES: readonly Case[] = [
       NetworksReady: "False/Pending",
       NodesReady: "True/Ready",
       InUse: "True/Attached",
+      Connected: "Unknown/NothingToReach",
       Ready: "False/Deleting",
     },
     messages: { Ready: /waits for 1 workload: pod "red\/a" \(spoke "a"\) on node "n1"$/ },
@@ -224,6 +251,7 @@ const WELL = {
   NetworksReady: "True/Ready",
   NodesReady: "True/NothingAttached",
   InUse: "False/NothingAttached",
+  Connected: "Unknown/NothingAttached",
   Ready: "True/Ready",
 };
 

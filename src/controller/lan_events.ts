@@ -36,6 +36,11 @@ function eventOf(now: LanCondition, old: LanCondition | undefined): EventText | 
       return old?.status === "False"
         ? { ...NORMAL, reason: "Recovered", action: "WatchNodes", note }
         : undefined;
+    case "Connected":
+      if (status === "False") return { ...WARNING, reason, action: "ProbeNodes", note };
+      return status === "True"
+        ? { ...NORMAL, reason: "Connected", action: "ProbeNodes", note }
+        : undefined;
     case "Ready":
       return reason === "Deleting" ? { ...NORMAL, reason, action: "Delete", note } : undefined;
     default:

@@ -2,13 +2,20 @@ import { deepEqual } from "node:assert/strict";
 import type { LanStatus } from "../api/lan_status.ts";
 import { lanEvents } from "./lan_events.ts";
 
+const STATUSES = ["True", "False", "Unknown"] as const;
+
 /** Conditions as in `Accepted=True/Accepted`, in one text. */
 function statusOf(text: string): LanStatus {
   return {
     conditions: text.split(" ").filter((part) => part !== "").map((part) => {
       const [type = "", status, reason = ""] = part.split(/[=/]/);
       return {
-        ...{ type, status: status === "True" ? "True" : "False", reason, message: "m" },
+        ...{
+          type,
+          status: STATUSES.find((one) => one === status) ?? "False",
+          reason,
+          message: "m",
+        },
         lastTransitionTime: "2026-02-01T00:00:00Z",
       };
     }),
@@ -30,6 +37,12 @@ const TABLE: readonly (readonly [string, string, string])[] = [
   ["NodesReady=True/Ready", "NodesReady=False/Degraded", "Warning Degraded"],
   ["NodesReady=False/Degraded", "NodesReady=True/Ready", "Normal Recovered"],
   ["InUse=False/NothingAttached", "InUse=True/Attached", ""],
+  ["", "Connected=Unknown/NothingAttached", ""],
+  ["Connected=Unknown/Probing", "Connected=True/Verified", "Normal Connected"],
+  ["Connected=True/Verified", "Connected=False/OneWay", "Warning OneWay"],
+  ["Connected=False/OneWay", "Connected=False/Unreachable", "Warning Unreachable"],
+  ["Connected=False/Unreachable", "Connected=True/Verified", "Normal Connected"],
+  ["Connected=True/Verified", "Connected=Unknown/AgentStopped", ""],
   ["Ready=True/Ready", "Ready=False/Degraded", ""],
   ["Ready=True/Ready", "Ready=False/Deleting", "Normal Deleting"],
   [

@@ -4,7 +4,8 @@ import type { AttachmentOnNode, LanOnNode } from "../api/lan_node.ts";
 import type { LanNodeObject, Node } from "../kube/resources.ts";
 
 /** A node that the LAN exists on, or that something is wrong with. */
-export interface NodeReport extends Pick<LanOnNode, "attached" | "ready" | "mtu" | "conditions"> {
+export interface NodeReport
+  extends Pick<LanOnNode, "attached" | "ready" | "mtu" | "probe" | "conditions"> {
   readonly node: string;
 }
 
@@ -30,10 +31,11 @@ export function lanReport(lanUid: string, lanNodes: readonly LanNodeObject[]): L
     workloads.push(...here.map((attachment) => ({ ...attachment, node })));
     const entry = status?.lans?.find(({ uid }) => uid === lanUid);
     if (entry === undefined && here.length === 0) continue;
-    const { ready = true, mtu, conditions } = entry ?? {};
+    const { ready = true, mtu, probe, conditions } = entry ?? {};
     nodes.push({
       ...{ node, ready, attached: Math.max(entry?.attached ?? 0, here.length) },
       ...(mtu === undefined ? {} : { mtu }),
+      ...(probe === undefined ? {} : { probe }),
       ...(conditions === undefined ? {} : { conditions }),
     });
   }

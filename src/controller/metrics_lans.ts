@@ -16,7 +16,7 @@ export interface LanFigures {
 }
 
 /** Counted also where it is 0, so that a rule about it never lacks its figure. */
-const CONDITIONS = ["Accepted", "NetworksReady", "NodesReady", "InUse", "Ready"];
+const CONDITIONS = ["Accepted", "NetworksReady", "NodesReady", "InUse", "Connected", "Ready"];
 const STATUSES = ["True", "False", "Unknown"];
 
 /** A condition that a LAN doesn't have yet counts as Unknown. */

@@ -13,7 +13,7 @@ Deno.test("lanFigures() counts LANs by condition, and what is unknown as Unknown
   };
   const figures = lanFigures([lanObject("a"), { ...lanObject("b"), status: ready }]);
   assert.deepEqual([figures.lans, figures.spokes, figures.attached], [2, 4, 2]);
-  assert.equal(figures.conditions.length, 15);
+  assert.equal(figures.conditions.length, 18);
   const of = (type: string) =>
     figures.conditions.filter(({ condition }) => condition === type).map(({ lans }) => lans);
   assert.deepEqual(of("Ready"), [1, 0, 1]); // True, False, Unknown

@@ -11,6 +11,10 @@ const STEADY_MS = 60_000;
 /** A figure that is so near its old step stays there: 1.2 of it, or 1 / 1.2. */
 const NEAR = 1.2;
 
+/** Between two changes. Milliseconds. */
+const GAP_PER_PEER_MS = 50;
+const GAP_MAX_MS = 30_000;
+
 const REASONS: Readonly<Partial<Record<PeerState, string>>> = {
   paused: "AgentStopped",
   silent: "Silent",
@@ -77,6 +81,7 @@ export function roundTripStep(ms: number): number {
 export class ProbeReport {
   readonly #loss = new SteadyStep(lossStep);
   readonly #roundTrip = new SteadyStep(roundTripStep);
+  #toldAt = -Infinity;
   #last: ProbeOnNode = { state: "Probing", peers: 0, reachable: 0 };
 
   get last(): ProbeOnNode {
@@ -95,6 +100,9 @@ export class ProbeReport {
       ...(reachable.length === 0 || roundTrip === undefined ? {} : { roundTripMs: roundTrip }),
     };
     if (JSON.stringify(next) === JSON.stringify(this.#last)) return false;
+    // Where very many nodes go at once, each of the others tells of it a few times, not a thousand.
+    if (now - this.#toldAt < Math.min(GAP_PER_PEER_MS * peers.length, GAP_MAX_MS)) return false;
+    this.#toldAt = now;
     this.#last = next;
     return true;
   }
