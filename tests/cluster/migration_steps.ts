@@ -18,13 +18,28 @@ export const MIGRATION_STEPS: Readonly<Record<string, (product: Product) => Prom
     for (const [how, node] of [["announced", two], ["silent", one]] as const) {
       strictEqual((await vm.next()).name, node?.name);
       await bothHold(product, vm);
-      if (how === "announced" && node !== undefined) await othersAreRefused(product, vm, node);
+      if (how === "announced" && node !== undefined) {
+        await othersAreRefused(product, vm, node);
+        await kubeletsRestart(product, vm);
+        await bothHold(product, vm);
+      }
       const { gapMs, lost, early } = await vm.handOver(how);
       say(`hand-over, ${how}: ${gapMs.toFixed(2)} ms without a frame, ${lost} lost`);
       strictEqual(early, 0);
     }
   },
 };
+
+/** Kubelets that start look at all pods anew, and reject those whose device is not healthy. */
+async function kubeletsRestart(product: Product, { launchers }: MovingVm): Promise<void> {
+  for (const { node } of product.nodes) await node.kubelet.restart();
+  for (const name of launchers) {
+    await until(`kubelet has taken in pod "${name}"`, async () => {
+      await product.exec(name, ["true"]);
+      return true;
+    }, { timeout: 60_000, interval: 200 });
+  }
+}
 
 /** Both pods run undisturbed, and the LAN says so. */
 async function bothHold(product: Product, { launchers }: MovingVm): Promise<void> {
