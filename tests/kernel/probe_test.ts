@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { ProbeView } from "../../src/api/agent_protocol.ts";
+import { encodeHello, type Hello, lanKey } from "../../src/probe/hello_codec.ts";
 import {
   type AgentLab,
   type AgentLabOptions,
@@ -11,15 +12,21 @@ import {
 } from "../support/agent_lab.ts";
 import { LAN } from "../support/lan_stage.ts";
 import { rootTest } from "../support/netns_lab.ts";
+import { bytes, ethernet } from "../support/packets.ts";
+import { FrameSocket } from "../support/raw_frames.ts";
 import { until } from "../support/until.ts";
 
 const PATIENCE = { timeout: 45_000, interval: 100 };
 
 /** A lab with one workload on each node, and hello frames every second. */
-async function probedLab(options: Partial<AgentLabOptions> = {}): Promise<AgentLab> {
+async function probedLab(
+  options: Partial<AgentLabOptions> = {},
+  spec: Readonly<Record<string, unknown>> = {},
+): Promise<AgentLab> {
   const lab = await createAgentLab({ nodes: 2, probeInterval: 1, ...options });
   try {
-    await lab.putLan(seedLan(lab));
+    const lan = seedLan(lab);
+    await lab.putLan({ ...lan, spec: { ...lan.spec, ...spec } });
     for (const [at, node] of lab.nodes.entries()) {
       const pod = await lab.addWorkload(`pod${at + 1}`);
       const attach = at === 0 ? "macvtap" : "veth";
@@ -143,4 +150,87 @@ rootTest(
 rootTest("Prober says nothing when it is switched off", async () => {
   await using lab = await probedLab({ probeInterval: 0 });
   for (const node of lab.nodes) assert.equal((await probeOf(node))?.state, "Off");
+});
+
+rootTest(
+  "Prober shows workloads none of its frames",
+  async () => {
+    await using lab = await probedLab({ probeInterval: 1 });
+    const ends = ["pod1", "pod2"].map((name) => new FrameSocket(lab.net.netnsPath(name), "net1"));
+    using _one = ends[0]!;
+    using _two = ends[1]!;
+    using underlay = new FrameSocket(lab.nodes[0]!.host.netns, "eth1", { outgoing: true });
+    await allReachable(lab);
+    // Frames of both nodes have gone by meanwhile, which are the witness that there were any.
+    const passed = await underlay.takeUntil((all) => all.filter(isHello).length >= 8, 20_000);
+    assert.ok(passed.filter(isHello).length >= 8);
+    for (const end of ends) assert.deepEqual(end.take().filter(isHello), []);
+  },
+);
+
+/** Whether a frame carries a hello, be it in a VXLAN's packet. */
+function isHello(frame: Uint8Array): boolean {
+  return frame.toHex().includes(`88b5${new TextEncoder().encode("k8sl").toHex()}`);
+}
+
+function says(frame: Uint8Array, { uniqueName }: AgentNode): boolean {
+  return isHello(frame) && frame.toHex().includes(new TextEncoder().encode(uniqueName).toHex());
+}
+
+rootTest("Prober is not troubled by a workload that floods its ethertype and address", async () => {
+  await using lab = await probedLab();
+  await allReachable(lab);
+  const [one] = lab.nodes as [AgentNode, AgentNode];
+  const lan = (await one.view()).lans[0]!;
+  const destination = lan.links.find(({ role }) => role === "bridge")!.mac;
+  using wire = new FrameSocket(lab.net.netnsPath("pod1"), "net1");
+  const junk = ethernet(
+    { src: "02:00:00:00:00:77", dst: destination, type: 0x88b5 },
+    bytes(new TextEncoder().encode("k8sl"), new Uint8Array(200)),
+  );
+  for (let count = 0; count < 20_000; count++) wire.send(junk);
+  await one.ask({ op: "ready" });
+  const before = await probeOf(one);
+  assert.equal(before?.reachable, 1);
+  // Someone who knows the LAN's UID can make up nodes, and no more than that.
+  const hello: Hello = {
+    ...{ node: "made-up", state: "running", mtu: 1426, seq: 1, intervalMs: 1_000, limitMs: 0 },
+    ...{ peers: 0, echoes: [] },
+  };
+  const addresses = { source: "02:00:00:00:00:77", destination };
+  const forged = encodeHello(hello, lanKey(lan.uid), addresses);
+  for (let count = 0; count < 20_000; count++) wire.send(forged);
+  await one.ask({ op: "ready" });
+  const view = await until("the made-up node is seen for what it is", async () => {
+    const view = await probeOf(one);
+    const found = view?.nodes.map(({ node, state }) => `${node}=${state}`) ?? [];
+    return found.some((text) => /^made-up=(silent|oneWay)$/.test(text)) ? view : undefined;
+  }, PATIENCE);
+  assert.equal(view.nodes.length, 2);
+  await until("the other node is reached still", async () => (await probeOf(one))?.reachable === 1);
+});
+
+rootTest("Prober finds its way over a unicast underlay as well", async () => {
+  await using lab = await probedLab({ nodes: 3, peers: true }, { underlay: "unicast" });
+  await atFabric(
+    lab,
+    "for port in worker1 worker2 worker3; do bridge link set dev $port mcast_flood off; done",
+  );
+  await allReachable(lab);
+});
+
+rootTest("Prober goes on when the VXLAN or the bridge is made anew", async () => {
+  await using lab = await probedLab();
+  await allReachable(lab);
+  const [one] = lab.nodes as [AgentNode, AgentNode];
+  const inLan = (...args: string[]) =>
+    lab.net.run(`${one.netnsDir}/knlvrf`, ["ip", "link", ...args]);
+  for (const link of ["vx2", "br2"]) {
+    await inLan("del", link);
+    await until(`"${link}" is there again`, async () => await inLan("show", "up", link) !== "");
+    using witness = new FrameSocket(one.host.netns, "eth1", { outgoing: true });
+    const own = (all: readonly Uint8Array[]) => all.filter((frame) => says(frame, one)).length >= 6;
+    assert.ok(own(await witness.takeUntil(own, 20_000)), `"${one.name}" says hello again`);
+    await allReachable(lab);
+  }
 });
