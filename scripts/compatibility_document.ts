@@ -42,7 +42,7 @@ const FOOT = `## What is the same everywhere
 
 - 802.3x pause frames (01:80:c2:00:00:01) go nowhere: the kernel's bridge keeps them.
 - A macvtap cannot be a port of a bridge in the pod: the kernel refuses it. For a VM behind a
-  bridge take the veth.
+  bridge take the veth. A veth, in turn, has no \`/dev/tapN\`.
 - IPv4 multicast in fragments reaches a macvtap as one frame: the kernel joins them.
 - \`pinMac\` and \`broadcastLimit\`, where a LAN has them, drop what they are there to drop.
 `;

@@ -167,6 +167,27 @@ rootTest("a LAN that moves to another underlay loses nothing on its node", async
   }
 });
 
+rootTest("a LAN follows a device to its new name, with the VXLAN that it has", async () => {
+  await using live = await prepareLive();
+  const { lab, node, lan, one, change } = live;
+  const vxlan = async () => {
+    const links = await lab.net.links(`${node.netnsDir}/knlvrf`);
+    return links.find(({ ifname }) => ifname === "vx2")?.ifindex;
+  };
+  const before = await vxlan();
+  await node.host.run(["sh", "-euc", "ip link set eth1 down; ip link set eth1 name wan0 up"]);
+  await says(node, lan, "UnderlayMissing");
+  await change({
+    vxlanDevMap: { [node.uniqueName]: "wan0", [lab.node("worker2").uniqueName]: "eth1" },
+  });
+  await says(node, lan, "");
+  assert.equal(await vxlan(), before);
+  await until("the other node answers", async () => {
+    await one.run(["ping", "-c1", "-W1", "10.9.0.3"]);
+    return true;
+  });
+});
+
 interface Detour {
   readonly name: string;
   /** The node's underlay by then. */
