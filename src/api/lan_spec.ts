@@ -156,7 +156,9 @@ export const lanSpecSchema = z.strictObject({
     "x-kubernetes-list-type": "set",
   }),
   vxlanGrp: group.default(DEFAULT_VXLAN_GROUP).meta({
-    description: "IPv6 multicast group that carries broadcast, multicast and unknown unicast",
+    description:
+      "IPv6 multicast group that carries broadcast, multicast and unknown unicast; means nothing " +
+      "with a unicast underlay",
     ...cel({
       rule: "isIP(self) && cidr('ff00::/8').containsIP(self)",
       message: GROUP_EXPECTED,

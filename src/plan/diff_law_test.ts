@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import type { LanSpec } from "../api/lan.ts";
 import { K8slanError } from "../base/errors.ts";
+import { UNKNOWN_MAC } from "../base/mac.ts";
 import { FakeKernel } from "../../tests/support/fake_kernel.ts";
 import type { FakeLink } from "../../tests/support/fake_machine.ts";
 import { macvtapOn, scopeOf, seedLan, vethOn } from "../../tests/support/lan_fixture.ts";
@@ -18,6 +19,12 @@ const PROTECTIONS: readonly Partial<LanSpec>[] = [
 ];
 const DEVICES = ["eth1", "eth2", "eth3"] as const;
 
+const PEERS = [
+  ...[undefined, [], ["2001:db8::2"], ["2001:db8::2", "2001:db8::3"]],
+  ["fe80::2", "fe80::3", "2001:db8::3"],
+];
+const VTEPS = [["fe80::1"], ["2001:db8::1", "fe80::1"], ["2001:db8::9"], []];
+
 type Random = (below: number) => number;
 
 /** A node with a LAN that is now wanted so, now so, while somebody meddles with its links. */
@@ -27,12 +34,18 @@ class Node {
   #mtu: number | undefined;
   #protection: Partial<LanSpec> = {};
   #device: string = DEVICES[0];
+  /** A unicast underlay with these; absent: multicast. */
+  #peers: readonly string[] | undefined;
   #attachments: WantedAttachment[] = [];
   #count = 0;
 
   constructor(random: Random) {
     this.#random = random;
-    for (const device of DEVICES) this.kernel.addUnderlay(device, 1500);
+    for (const [at, device] of DEVICES.entries()) {
+      // No port has these by chance. One that has is a case for a second look: the VXLAN has to be
+      // made anew after that port has gone (tests/support/contract/peers.ts).
+      this.kernel.addUnderlay(device, 1500, 1000 + at);
+    }
   }
 
   wanted(): WantedLan {
@@ -40,16 +53,17 @@ class Node {
       vxlanDevMap: { worker1: this.#device },
       ...(this.#mtu === undefined ? {} : { mtu: this.#mtu }),
       ...this.#protection,
+      ...(this.#peers === undefined ? {} : { underlay: "unicast" }),
     });
     const name = underlayName(lan.spec, "worker1");
     const underlay = name === undefined ? undefined : this.kernel.underlay(name);
     const node = { name: "worker1", netnsDir: this.kernel.netnsDir };
-    return lanPlan(lan, node, underlay, this.#attachments);
+    return lanPlan(lan, node, underlay, this.#attachments, this.#peers);
   }
 
   /** Wants something else than before. */
   async rethink(): Promise<string> {
-    switch (this.#random(7)) {
+    switch (this.#random(9)) {
       case 0:
         this.#device = DEVICES[this.#random(DEVICES.length)]!;
         return `underlay ${this.#device}`;
@@ -61,9 +75,22 @@ class Node {
       case 3:
         this.#protection = PROTECTIONS[this.#random(PROTECTIONS.length)]!;
         return `protection ${JSON.stringify(this.#protection)}`;
+      case 4:
+        this.#peers = PEERS[this.#random(PEERS.length)];
+        return `peers ${this.#peers}`;
+      case 5:
+        return this.#readdress();
       default:
         return this.#attach();
     }
+  }
+
+  /** Gives the underlay other addresses. */
+  #readdress(): string {
+    const link = this.kernel.machine.host.links.get(this.#device);
+    if (link === undefined) return "nothing";
+    link.vteps = VTEPS[this.#random(VTEPS.length)]!;
+    return `addresses ${link.vteps} of ${this.#device}`;
   }
 
   #attach(): string {
@@ -100,7 +127,7 @@ class Node {
     const link = links[this.#random(links.length)];
     if (link === undefined) return "nothing";
     const what = `${link.name} of namespace ${link.netns.id}`;
-    switch (this.#random(10)) {
+    switch (this.#random(12)) {
       case 0:
         if (link.name === "lo") return "nothing";
         machine.remove(link);
@@ -121,6 +148,8 @@ class Node {
         return `arp of ${what}`;
       case 8:
         return this.#meddleWithFilters();
+      case 9:
+        return this.#meddleWithPeers();
       case 7:
         link.groupForwardMask = 0;
         return `mask of ${what}`;
@@ -129,6 +158,20 @@ class Node {
         if (link.attrs.kind === "vxlan") link.attrs = { ...link.attrs, learning: false };
         return `attributes of ${what}`;
     }
+  }
+
+  #meddleWithPeers(): string {
+    const vxlan = this.kernel.machine.links().find(({ attrs }) => attrs.kind === "vxlan");
+    if (vxlan === undefined) return "nothing";
+    const { forwarding } = vxlan;
+    const entries = [
+      { mac: UNKNOWN_MAC, dst: "2001:db8::99" },
+      { mac: UNKNOWN_MAC, dst: "fe80::2" },
+      { mac: "02:00:00:00:00:99", dst: "2001:db8::2" },
+    ];
+    const at = this.#random(4);
+    vxlan.forwarding = at === 3 ? forwarding.slice(1) : [...forwarding, entries[at]!];
+    return `peers of ${vxlan.name} by hand (${at})`;
   }
 
   #meddleWithFilters(): string {

@@ -61,9 +61,12 @@ export class FakeKernel implements Kernel {
   }
 
   /** Gives the host an Ethernet device whose IPv6 works. */
-  addUnderlay(name: string, mtu = 1500): FakeLink {
+  addUnderlay(name: string, mtu = 1500, index?: number): FakeLink {
     const { host } = this.machine;
-    const link = new FakeLink(host, { name, mtu, attrs: { kind: "other", name: "dummy" } });
+    const link = new FakeLink(host, {
+      ...{ name, mtu, attrs: { kind: "other", name: "dummy" } as const },
+      ...(index === undefined ? {} : { index }),
+    });
     link.up = true;
     this.machine.add("add an underlay", link);
     return link;
