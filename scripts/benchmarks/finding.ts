@@ -1,6 +1,14 @@
 /** What a measurement found, and whether that is good enough. */
 
-export type Unit = "ms" | "s" | "MB" | "% of a core" | "Gbit/s" | "messages" | "frames/s";
+export type Unit =
+  | "ms"
+  | "s"
+  | "MB"
+  | "% of a core"
+  | "Gbit/s"
+  | "messages"
+  | "µs"
+  | "entries";
 
 export interface Finding {
   readonly what: string;

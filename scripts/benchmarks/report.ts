@@ -75,7 +75,7 @@ function withNote(text: string, note: string | undefined): string {
 
 /** Three digits that mean something. */
 export function figure(value: number, unit: Unit): string {
-  const digits = unit === "messages" || unit === "frames/s" || value >= 100
+  const digits = unit === "messages" || unit === "entries" || value >= 100
     ? 0
     : value >= 10
     ? 1
