@@ -27,10 +27,13 @@ export interface BenchAttachment {
 export class BenchAgent {
   readonly socket: string;
   readonly #node: LabNode;
+  readonly #options: readonly string[];
   #process: LabProcess | undefined;
 
-  constructor(node: LabNode) {
+  /** `options` go to `k8slan agent`, after those that each one gets. */
+  constructor(node: LabNode, options: readonly string[] = []) {
     this.#node = node;
+    this.#options = options;
     this.socket = `${node.dir}/run/${AGENT_SOCKET_NAME}`;
   }
 
@@ -52,6 +55,7 @@ export class BenchAgent {
     this.#process = this.#node.spawn([
       ...[EXECUTABLE, "agent", "--standalone", "--lans", this.lansDir],
       ...["--node", uniqueName, "--run-dir", `${dir}/run`, "--state-dir", `${dir}/state`],
+      ...this.#options,
     ]);
     const process = this.#process;
     try {

@@ -15,6 +15,7 @@ import { loadAverage, machine } from "./machine.ts";
 import { memoryRow } from "./memory_row.ts";
 import { MIGRATION_SECTION, migrationRow } from "./migration_row.ts";
 import { PODS_SECTION, podsRow } from "./pods_row.ts";
+import { PROBES_SECTION, probesRow } from "./probes_row.ts";
 import { PROTECT_SECTION, protectRow } from "./protect_row.ts";
 import { document, table } from "./report.ts";
 import { scaleRow } from "./scale_row.ts";
@@ -37,6 +38,7 @@ const NAMED: Readonly<Record<string, { readonly row: Row; readonly section: Sect
   cluster: { row: clusterRow, section: CLUSTER_SECTION },
   migration: { row: migrationRow, section: MIGRATION_SECTION },
   pods: { row: podsRow, section: PODS_SECTION },
+  probes: { row: probesRow, section: PROBES_SECTION },
   protect: { row: protectRow, section: PROTECT_SECTION },
 };
 const ALL: Readonly<Record<string, Row>> = {

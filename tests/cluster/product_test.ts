@@ -14,6 +14,7 @@ import { until } from "../support/until.ts";
 import { LIVE_STEPS } from "./live_steps.ts";
 import { MIGRATION_STEPS } from "./migration_steps.ts";
 import { POD_STEPS } from "./pod_steps.ts";
+import { PROBE_STEPS } from "./probe_steps.ts";
 import { UNICAST_STEPS } from "./unicast_steps.ts";
 
 /** Within so much the status of a LAN has to be true again. Milliseconds. */
@@ -401,6 +402,7 @@ const STEPS: Readonly<Record<string, (product: Product) => Promise<void>>> = {
     await rejects(product.cluster.apply(moved), /is immutable/);
   },
 
+  ...PROBE_STEPS,
   ...POD_STEPS,
   ...LIVE_STEPS,
   ...MIGRATION_STEPS,

@@ -35,7 +35,7 @@ rootTest("k8slan attach, status and detach work with a running agent", async () 
 
   const busy = await k8slan(node, "status");
   deepEqual([busy.code, busy.err], [0, ""]);
-  match(busy.out, /\nk8slan-system\/lan-test +222 +Active +eth1 +1426 +4 +1\n/);
+  match(busy.out, /\nk8slan-system\/lan-test +222 +Active +eth1 +1426 +4 +1 +0\/0/);
   match(busy.out, new RegExp(`\nk8slan-system/lan-test +pod1 +macvtap +${blue.netns} +eth1 +`));
 
   const again = await k8slan(node, "attach", "--spoke", "pod1", ...target);
@@ -47,7 +47,7 @@ rootTest("k8slan attach, status and detach work with a running agent", async () 
     deepEqual([detached.code, detached.err], [0, ""]);
   }
   equal((await blue.links()).some(({ ifname }) => ifname === "eth1"), false);
-  match((await k8slan(node, "status")).out, / 222 +Idle +eth1 +- +4 +0\n$/);
+  match((await k8slan(node, "status")).out, / 222 +Idle +eth1 +- +4 +0 +- +- +-\n$/);
 });
 
 rootTest("k8slan status says by its exit code that a LAN is refused", async () => {
