@@ -84,21 +84,17 @@ export interface Addresses {
   readonly destination: string;
 }
 
-/**
- * The frame, padded to `mtu` bytes after its Ethernet header where it is shorter. Throws
- * `RangeError` for a name that no node has.
- */
+/** The frame without padding. Throws `RangeError` for a name that no node has. */
 export function encodeHello(
   hello: Hello,
   key: LanKey,
   { source, destination }: Addresses,
-  mtu: number = 0,
 ): Uint8Array<ArrayBuffer> {
   const { node, echoes } = hello;
   if (!isNodeName(node)) throw new RangeError(`"${node}" cannot be the name of a node`);
   const shown = echoes.slice(0, ECHOES_MAX);
   const end = HEADER_BYTES + FIXED_BYTES + node.length + shown.length * ECHO_BYTES;
-  const frame = new Uint8Array(Math.max(end + CHECK_BYTES, HEADER_BYTES + mtu));
+  const frame = new Uint8Array(end + CHECK_BYTES);
   const view = new DataView(frame.buffer);
   frame.set(parseMac(destination));
   frame.set(parseMac(source), 6);
@@ -128,6 +124,13 @@ export function encodeHello(
   view.setUint32(end, hashBytes(said, key.seeds[0]));
   view.setUint32(end + 4, hashBytes(said, key.seeds[1]));
   return frame;
+}
+
+/** The same hello with `mtu` bytes after its Ethernet header, where it is shorter. */
+export function padded(frame: Uint8Array, mtu: number): Uint8Array<ArrayBuffer> {
+  const longer = new Uint8Array(Math.max(frame.length, HEADER_BYTES + mtu));
+  longer.set(frame);
+  return longer;
 }
 
 /** What a frame says; undefined for one that is not a hello of this LAN, or not wholly right. */

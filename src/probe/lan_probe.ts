@@ -9,6 +9,7 @@ import {
   type LanKey,
   lanKey,
   nodeId,
+  padded,
 } from "./hello_codec.ts";
 import { narrowed, nextSize } from "./mtu_search.ts";
 import { type Judgement, Peer, type Self } from "./peer.ts";
@@ -71,6 +72,11 @@ export class LanProbe {
   /** When the next round is to be sent; never, when there is nobody who could hear it. */
   get dueAt(): number {
     return this.#expected?.size === 0 ? Infinity : this.#dueAt;
+  }
+
+  /** From one round to the next. Milliseconds. */
+  get intervalMs(): number {
+    return this.#intervalMs;
   }
 
   /** How many nodes are sent to. */
@@ -176,9 +182,9 @@ export class LanProbe {
     if (this.#quick > 0) this.#quick--;
     this.#dueAt = dueAt(now, this.#intervalMs);
     const hello = this.#hello("running", now, limitMs);
-    const addresses = this.#addresses();
-    const sizes = [mtu, ...(tried === undefined ? [] : [tried]), 0];
-    return sizes.map((size) => encodeHello(hello, this.#key, addresses, size));
+    const small = encodeHello(hello, this.#key, this.#addresses());
+    const larger = [mtu, ...(tried === undefined ? [] : [tried])];
+    return [...larger.map((size) => padded(small, size)), small];
   }
 
   /** The last frame: the agent stops (`pausing`), or nothing is attached here any more. */

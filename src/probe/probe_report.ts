@@ -84,6 +84,9 @@ export class ProbeReport {
   #toldAt = -Infinity;
   #last: ProbeOnNode = { state: "Probing", peers: 0, reachable: 0 };
 
+  /** The same as text. */
+  #text = JSON.stringify(this.#last);
+
   get last(): ProbeOnNode {
     return this.#last;
   }
@@ -99,11 +102,13 @@ export class ProbeReport {
       ...(reachable.length === 0 || loss === undefined ? {} : { lossPercent: loss }),
       ...(reachable.length === 0 || roundTrip === undefined ? {} : { roundTripMs: roundTrip }),
     };
-    if (JSON.stringify(next) === JSON.stringify(this.#last)) return false;
+    const text = JSON.stringify(next);
+    if (text === this.#text) return false;
     // Where very many nodes go at once, each of the others tells of it a few times, not a thousand.
     if (now - this.#toldAt < Math.min(GAP_PER_PEER_MS * peers.length, GAP_MAX_MS)) return false;
     this.#toldAt = now;
     this.#last = next;
+    this.#text = text;
     return true;
   }
 }
