@@ -7,6 +7,7 @@ export type Unit =
   | "% of a core"
   | "Gbit/s"
   | "messages"
+  | "frames/s"
   | "µs"
   | "entries";
 
