@@ -274,13 +274,18 @@ async function table(path: string): Promise<{ names: string[]; wide: string[]; c
 Deno.test("kubectl get shows of LANs what matters", async () => {
   await makeLan(lanWith());
   const path = `${LANS}/lan-test/status`;
-  const status = { spokes: 2, attached: 1, nodes: 1, conditions: [READY] };
+  const conditions = [READY, { ...READY, type: "Connected", status: "Unknown" }];
+  const status = { spokes: 2, attached: 1, nodes: 1, conditions };
   await kube.must({ method: "PATCH", path, contentType: MERGE, body: { status } });
   const { names, wide, cells } = await table(LANS);
   await deleteLans();
-  assert.deepEqual(names, ["Name", "VNI", "Spokes", "Attached", "Nodes", "Ready", "Age"]);
+  assert.deepEqual(names, [
+    ...["Name", "VNI", "Spokes", "Attached", "Nodes", "Ready", "Connected", "Age"],
+  ]);
   assert.deepEqual(wide, ["Netns", "Reason"]);
-  assert.deepEqual(cells.toSpliced(6, 1), ["lan-test", 222, 2, 1, 1, "True", "knlvrf", "Ready"]);
+  assert.deepEqual(cells.toSpliced(7, 1), [
+    ...["lan-test", 222, 2, 1, 1, "True", "Unknown", "knlvrf", "Ready"],
+  ]);
 });
 
 Deno.test("kubectl get shows of LANNodes what matters", async () => {
