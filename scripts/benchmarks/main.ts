@@ -21,6 +21,7 @@ import { document, table } from "./report.ts";
 import { scaleRow } from "./scale_row.ts";
 import { type Section, withSection } from "./section.ts";
 import { throughputRow } from "./throughput_row.ts";
+import { UNICAST_SECTION, unicastRow } from "./unicast_row.ts";
 
 type Row = (bench: Bench) => Promise<readonly Finding[]>;
 
@@ -40,6 +41,7 @@ const NAMED: Readonly<Record<string, { readonly row: Row; readonly section: Sect
   pods: { row: podsRow, section: PODS_SECTION },
   probes: { row: probesRow, section: PROBES_SECTION },
   protect: { row: protectRow, section: PROTECT_SECTION },
+  unicast: { row: unicastRow, section: UNICAST_SECTION },
 };
 const ALL: Readonly<Record<string, Row>> = {
   ...ROWS,

@@ -123,7 +123,11 @@ async function pathOfLan(
  * Processor time for a frame all the way to the workload on the other node, in microseconds: all of it
  * happens while the sender is in `send`, whatever else the machine does.
  */
-async function frameCosts(lab: Lab, paths: readonly Path[], rounds: number): Promise<number[]> {
+export async function frameCosts(
+  lab: Lab,
+  paths: readonly Path[],
+  rounds: number,
+): Promise<number[]> {
   const senders = await Promise.all(paths.map(async ({ client, server }) => {
     const [src = "", dst = ""] = await Promise.all(
       [client, server].map(async (netns) =>
