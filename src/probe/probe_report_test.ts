@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
-import type { Judgement, PeerState } from "./peer.ts";
-import { lossStep, probeCounts, roundTripStep, SteadyStep } from "./probe_report.ts";
+import { type Judgement, Peer, type PeerState } from "./peer.ts";
+import { lossStep, probeCounts, ProbeReport, roundTripStep, SteadyStep } from "./probe_report.ts";
 
 function peers(states: readonly PeerState[], more: Partial<Judgement> = {}) {
   return states.map((state, at) => ({ node: `n${at}`, judged: { state, ...more } }));
@@ -63,4 +63,29 @@ Deno.test("lossStep() says at least, roundTripStep() at most", () => {
   for (const [percent, step] of losses) equal(lossStep(percent), step);
   const trips = [[0.1, 1], [1, 1], [1.1, 2], [700, 1_000], [1e9, 60_000]] as const;
   for (const [ms, step] of trips) equal(roundTripStep(ms), step);
+});
+
+Deno.test("ProbeReport tells of a thousand nodes that go one by one a few times, not a thousand", () => {
+  const report = new ProbeReport();
+  const peers = Array.from({ length: 1_000 }, (_, at) => new Peer(`n${at}`, 0));
+  for (const peer of peers) peer.judged = { state: "reachable" };
+  equal(report.update(peers, true, 0), true);
+  let told = 0;
+  for (const [at, peer] of peers.entries()) {
+    peer.judged = { state: "silent" };
+    // All within a minute.
+    if (report.update(peers, true, 40_000 + 60 * at)) told++;
+  }
+  equal(report.update(peers, true, 200_000), true);
+  deepEqual([told, report.last.reachable, report.last.unreachable?.length], [2, 0, 16]);
+  equal(report.update(peers, true, 300_000), false);
+});
+
+Deno.test("ProbeReport tells of one of two nodes at once", () => {
+  const report = new ProbeReport();
+  const peers = [new Peer("n1", 0), new Peer("n2", 0)];
+  report.update(peers, true, 0);
+  peers[0]!.judged = { state: "silent" };
+  equal(report.update(peers, true, 200), true);
+  equal(report.last.unreachable?.[0]?.reason, "Silent");
 });
