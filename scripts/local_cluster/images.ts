@@ -10,17 +10,30 @@ export const BUSYBOX_IMAGE = "k8slan.io/cluster/busybox:1";
 /** Holds a pod's namespaces: the same files, but it sleeps. */
 export const PAUSE_IMAGE = "k8slan.io/cluster/pause:1";
 
+/** An image, by what docker calls it: `Cmd`, `Entrypoint` and the like. */
+export interface HandMadeImage {
+  readonly name: string;
+  readonly config: object;
+}
+
 /** Writes the archive with both images into `folder` and returns its path. */
 export async function makeBaseImages(folder: string, busybox: string): Promise<string> {
+  await runProgram(["sh", "-euc", LAYER, `${folder}/root`, busybox]);
+  return await packImages(folder, [
+    { name: BUSYBOX_IMAGE, config: { Cmd: ["/bin/sh"] } },
+    { name: PAUSE_IMAGE, config: { Entrypoint: ["/bin/sleep", "infinity"] } },
+  ]);
+}
+
+/** Turns `folder`, which holds but their files in `root`, into an archive of images; its path. */
+export async function packImages(
+  folder: string,
+  images: readonly HandMadeImage[],
+): Promise<string> {
   const root = `${folder}/root`;
-  await runProgram(["sh", "-euc", LAYER, root, busybox]);
   const layer = `${folder}/layer.tar`;
   await pack(root, layer);
   const digest = createHash("sha256").update(await Deno.readFile(layer)).digest("hex");
-  const images = [
-    { name: BUSYBOX_IMAGE, config: { Cmd: ["/bin/sh"] } },
-    { name: PAUSE_IMAGE, config: { Entrypoint: ["/bin/sleep", "infinity"] } },
-  ];
   const manifest = [];
   for (const [index, { name, config }] of images.entries()) {
     const file = `${index}.json`;

@@ -16,6 +16,7 @@ import { MIGRATION_STEPS } from "./migration_steps.ts";
 import { POD_STEPS } from "./pod_steps.ts";
 import { PROBE_STEPS } from "./probe_steps.ts";
 import { UNICAST_STEPS } from "./unicast_steps.ts";
+import { VM_STEPS } from "./vm_steps.ts";
 
 /** Within so much the status of a LAN has to be true again. Milliseconds. */
 const TRUTH_MS = 2_000;
@@ -407,6 +408,7 @@ const STEPS: Readonly<Record<string, (product: Product) => Promise<void>>> = {
   ...LIVE_STEPS,
   ...MIGRATION_STEPS,
   ...UNICAST_STEPS,
+  ...VM_STEPS,
 };
 
 /** Configurations that can't work, and what a pod's events have to say about them. */
