@@ -31,7 +31,8 @@ hello to each other in each of them, beside the same agents with \`--probe-inter
 - **agent**: processor time of one of the two agents in ${
     IDLE_MS / 1000
   } s in which nothing else happens, ${SETTLE_MS / 1000} s
-  after its start; what is attached stays from one start to the other.
+  after its start; what is attached stays from one start to the other. The nodes share a kernel, which
+  carries each frame to the other node's socket on the sender's account; with network cards it does not.
 - **on the wire**: packets through that node's underlay in the same time, neighbour discovery of the
   kernel among them.
 - **flood**: one workload sends forged hello frames, with the LAN's key, as fast as one thread can. The
