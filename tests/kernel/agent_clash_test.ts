@@ -67,7 +67,7 @@ const CLASHES: readonly Clash[] = [
   {
     name: "a foreign namespace at the LAN's path",
     plant: "touch $netns; unshare --net=$netns ip link add br2 type bridge",
-    remove: "umount $netns; rm $netns",
+    remove: "umount -l $netns; rm $netns",
     code: CLASH,
     says: [/knlvrf"/, /a network namespace that is not ours/, /remove it or change spec.ns/],
   },

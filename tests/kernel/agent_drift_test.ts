@@ -57,8 +57,8 @@ const INSIDE: readonly Drift[] = [
   { name: "a deleted port of a macvtap", cause: "$lan ip link del pod1.b" },
   { name: "a deleted port of a veth", cause: "$lan ip link del pod2.b" },
   { name: "a macvtap deleted by its workload", cause: "$a ip link del net1" },
-  { name: "the unmounted namespace of the LAN", cause: "umount $netns" },
-  { name: "the removed namespace of the LAN", cause: "umount $netns; rm $netns" },
+  { name: "the unmounted namespace of the LAN", cause: "umount -l $netns" },
+  { name: "the removed namespace of the LAN", cause: "umount -l $netns; rm $netns" },
 ];
 
 for (const drift of INSIDE) {
@@ -86,7 +86,7 @@ rootTest("Reconciler mends a LAN whatever a workload has done to its interface",
 rootTest("Reconciler makes a LAN anew when its lost namespace is given up at last", async () => {
   await using stage = await DriftStage.prepare();
   const holder = stage.hold();
-  await stage.shell("umount $netns");
+  await stage.shell("umount -l $netns");
   await stage.isReached();
   holder.kill("SIGKILL");
   await stage.healed();
@@ -96,7 +96,7 @@ const MEANWHILE: readonly Drift[] = [
   { name: "bridge and VXLAN deleted", cause: "$lan ip link del vx2; $lan ip link del br2" },
   { name: "links that are down", cause: "ip link set pod1 down; $lan ip link set pod2.b down" },
   { name: "a spoke and a veth deleted", cause: "ip link del pod1; $lan ip link del pod2.b" },
-  { name: "the LAN's namespace unmounted", cause: "umount $netns" },
+  { name: "the LAN's namespace unmounted", cause: "umount -l $netns" },
 ];
 
 for (const { name, cause } of MEANWHILE) {

@@ -14,6 +14,7 @@ import { LAN } from "../support/lan_stage.ts";
 import { rootTest } from "../support/netns_lab.ts";
 import { bytes, ethernet } from "../support/packets.ts";
 import { FrameSocket } from "../support/raw_frames.ts";
+import { dropMulticast } from "../support/unicast_fabric.ts";
 import { until } from "../support/until.ts";
 
 const PATIENCE = { timeout: 45_000, interval: 100 };
@@ -212,10 +213,7 @@ rootTest("Prober is not troubled by a workload that floods its ethertype and add
 
 rootTest("Prober finds its way over a unicast underlay as well", async () => {
   await using lab = await probedLab({ nodes: 3, peers: true }, { underlay: "unicast" });
-  await atFabric(
-    lab,
-    "for port in worker1 worker2 worker3; do bridge link set dev $port mcast_flood off; done",
-  );
+  await dropMulticast(lab);
   await allReachable(lab);
 });
 
