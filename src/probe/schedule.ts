@@ -3,7 +3,7 @@
 /** A small frame and one of full size. */
 export const FRAMES_PER_ROUND = 2;
 /** What one node sends and receives at most, over all LANs and peers, when all keep to it. */
-export const SENT_PER_SECOND = 4;
+export const SENT_PER_SECOND = 2;
 export const RECEIVED_PER_SECOND = 20;
 /** Where nothing else asks for more. Milliseconds. */
 export const DEFAULT_INTERVAL_MS = 10_000;
