@@ -149,7 +149,7 @@ Deno.test("LanProbe finds the MTU of a path within 8 bytes, in few rounds, and w
     const upTo = (most: number): Path => (from, to, size) =>
       [from, to].includes("c") && size - 14 > most ? undefined : 1;
     fabric.path = upTo(limit);
-    fabric.run(60);
+    fabric.run(90);
     for (const node of ["a", "b"]) {
       const found = fabric.mtu(node, "c") ?? 0;
       equal(fabric.state(node, "c"), "smallOnly");
