@@ -21,7 +21,7 @@ import type { Section } from "./section.ts";
 import { median } from "./stats.ts";
 
 const IFNAME = "net1";
-/** What the issue asks of tables: to follow within a second. */
+/** Tables have to follow within a second. */
 const BUDGET_MS = 1_000;
 
 interface Sample {

@@ -56,13 +56,18 @@ export async function launcherOf(product: Product, vm: VirtualMachine) {
     spec: {
       nodeSelector: { "kubernetes.io/hostname": node.name },
       terminationGracePeriodSeconds: 1,
-      securityContext: { runAsUser: QEMU, runAsGroup: QEMU, runAsNonRoot: true },
+      restartPolicy: "Never",
+      automountServiceAccountToken: false,
+      securityContext: { runAsUser: QEMU, runAsGroup: QEMU, fsGroup: QEMU, runAsNonRoot: true },
       containers: [{
         name: "compute",
         image: GUEST_IMAGE,
         imagePullPolicy: "Never",
         command: ["sh", "-euc", QEMU_ON_TAP, link, commandLine(vm)],
-        securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
+        securityContext: {
+          allowPrivilegeEscalation: false,
+          capabilities: { drop: ["ALL"], add: ["NET_BIND_SERVICE"] },
+        },
         resources: { limits: asked, requests: asked },
       }],
     },
