@@ -58,6 +58,9 @@ export class FaultStage {
       ["within worker1", near, await worker1.end("beside")],
       ["from worker1 to worker2", near, await worker2.end("far")],
     ];
+    // Elsewhere they cannot be had, as soon as kubelet has said so.
+    await product.untilAllocatable(["near"], { nodes: [worker1] });
+    await product.untilAllocatable(["far"], { nodes: [worker2] });
     stage.#picture = await stage.picture();
     return stage;
   }
