@@ -46,9 +46,7 @@ const READ_MAX = 64;
 const READ_ALL_MAX = 256;
 /** Frames that come in between are read together. Milliseconds. */
 const READ_GAP_MS = 100;
-/** Everything is judged anew each quarter of an interval, and never more often than that. Milliseconds. */
-const JUDGE_LEAST_MS = 5_000;
-const JUDGE_MOST_MS = 30_000;
+/** News are judged at once, but not more often than that. Milliseconds. */
 const JUDGE_GAP_MS = 200;
 /** A LAN that was about to go, and is there still. Milliseconds. */
 const LEAVING_MS = 5_000;
@@ -233,7 +231,7 @@ export class Prober implements Probes {
   #judge(known: ProbedLan, now: number): void {
     const { probe, report, lan } = known;
     known.judgedAt = now;
-    known.judgeAt = now + Math.min(Math.max(JUDGE_LEAST_MS, probe.intervalMs / 4), JUDGE_MOST_MS);
+    known.judgeAt = probe.judgeAt(now);
     const isNews = probe.judge(now);
     const peers = probe.peers();
     if (isNews) {

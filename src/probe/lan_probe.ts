@@ -15,6 +15,10 @@ import { narrowed, nextSize } from "./mtu_search.ts";
 import { type Judgement, Peer, type Self } from "./peer.ts";
 import { dueAt, FRAMES_PER_ROUND, intervalMs, QUICK_ROUNDS } from "./schedule.ts";
 
+/** Between two judgements without news. Milliseconds. */
+const JUDGE_LEAST_MS = 5_000;
+const JUDGE_MOST_MS = 30_000;
+
 export interface LanProbeOptions {
   readonly lanUid: string;
   readonly node: string;
@@ -77,6 +81,16 @@ export class LanProbe {
   /** From one round to the next. Milliseconds. */
   get intervalMs(): number {
     return this.#intervalMs;
+  }
+
+  /**
+   * When it is to be judged after `now`, unless there is news before: each quarter of an interval; never
+   * where there is nobody, since only news can change that, and looks at many LANs add up.
+   */
+  judgeAt(now: number): number {
+    if (!this.isSending && this.peerCount === 0) return Infinity;
+    const pauseMs = Math.max(JUDGE_LEAST_MS, this.#intervalMs / 4);
+    return dueAt(now, Math.min(pauseMs, JUDGE_MOST_MS));
   }
 
   /** How many nodes are sent to. */

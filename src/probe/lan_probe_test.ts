@@ -242,3 +242,13 @@ Deno.test("LanProbe remembers no more nodes than it has room for, whoever makes 
   probe.judge(10_000_000);
   equal(probe.peerCount, 0);
 });
+
+Deno.test("judgeAt() is never where there is nobody, and every quarter of an interval elsewhere", () => {
+  const options = { lanUid: UID, node: "a", baseMs: 60_000, now: 0, random: () => 0.5 };
+  const probe = new LanProbe(options, 0);
+  ok(probe.judgeAt(0) <= 15_000, "nobody knows who is there");
+  probe.expect(new Set(), 0);
+  equal(probe.judgeAt(0), Infinity);
+  probe.expect(new Set(["b"]), 0);
+  ok(probe.judgeAt(0) > 10_000 && probe.judgeAt(0) <= 15_000);
+});
