@@ -1,5 +1,6 @@
 /** Tells when what is in a folder may have changed, also where another folder comes in its place. */
 
+import { systemClock } from "../base/clock.ts";
 import { describe } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 
@@ -35,7 +36,7 @@ export async function watchFolder(
       } catch (error) {
         log.debug("Cannot watch folder", { error: describe(error) });
       }
-      await pause(times.lookMs, signal);
+      await systemClock.sleep(times.lookMs, signal);
     }
   } finally {
     clearTimeout(timer);
@@ -77,17 +78,4 @@ function folderIdentity(path: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-    if (signal.aborted) done();
-  });
 }

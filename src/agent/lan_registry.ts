@@ -1,5 +1,6 @@
 /** The LANs that exist, which of them are accepted, and how requests name them. */
 
+import { quoted, textList } from "../base/text_list.ts";
 import { K8slanError } from "../base/errors.ts";
 import type { Lan } from "../api/lan.ts";
 import { acceptLans, type Verdict } from "../plan/acceptance.ts";
@@ -157,6 +158,5 @@ function requireNamespace(lan: Lan, podNamespace: string | undefined): void {
 }
 
 function listed(names: readonly string[]): string {
-  const shown = names.slice(0, 8).map((name) => `"${name}"`).join(", ");
-  return names.length > 8 ? `${shown} and ${names.length - 8} more` : shown || "none";
+  return textList(quoted(names), { most: 8 }) || "none";
 }

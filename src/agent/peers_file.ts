@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import type { Condition } from "../api/agent_protocol.ts";
 import { describe } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import { textList } from "../base/text_list.ts";
 import { type Peers, vtepAddress } from "../plan/vtep.ts";
 import { WATCH_TIMES, watchFolder, type WatchTimes } from "./folder_watch.ts";
 
@@ -101,16 +102,13 @@ export class PeersFile {
   }
 
   #problem(reason: string, faults: readonly string[]): Condition {
-    const shown = faults.slice(0, BAD_LINES_SHOWN).join("; ");
-    const more = faults.length > BAD_LINES_SHOWN
-      ? ` and ${faults.length - BAD_LINES_SHOWN} more`
-      : "";
+    const shown = textList(faults, { most: BAD_LINES_SHOWN, separator: "; " });
     const meanwhile = this.#peers === undefined
       ? "until that is put right, LANs with a unicast underlay send to the nodes that they sent to before"
       : "the list that was read before goes on to count";
     return {
       reason,
-      message: `Cannot take peers from "${this.#path}": ${shown}${more}; ${meanwhile}`,
+      message: `Cannot take peers from "${this.#path}": ${shown}; ${meanwhile}`,
     };
   }
 

@@ -11,7 +11,7 @@ import { HEADER_BYTES, HELLO_BYTES_MAX } from "../probe/hello_codec.ts";
 import { LanProbe } from "../probe/lan_probe.ts";
 import { ProbeReport } from "../probe/probe_report.ts";
 import { limitMs } from "../probe/schedule.ts";
-import { PollWait } from "../sys/packet_socket.ts";
+import { PollWait } from "../sys/poll_wait.ts";
 import type { Attachments } from "./attachments.ts";
 import type { LanRegistry } from "./lan_registry.ts";
 import { ProbeLink } from "./probe_link.ts";

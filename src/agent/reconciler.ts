@@ -1,5 +1,6 @@
 /** Keeps LANs on this node as they should be, whatever happened to them. */
 
+import { textList } from "../base/text_list.ts";
 import { describe } from "../base/errors.ts";
 import type { KeyedMutex } from "../base/keyed_mutex.ts";
 import type { Log } from "../base/log.ts";
@@ -269,10 +270,13 @@ function spokeless(held: readonly Attachment[], lan: Lan): Condition[] {
   return [{
     reason: "SpokeRemoved",
     message: `LAN "${lanName(lan)}" has no ${
-      shortList(affected)
+      textList(affected, SHOWN)
     } in spec.spokes any more, but workloads on this node are attached there; they stay until they are detached, so add the spokes again or delete the workloads`,
   }];
 }
+
+/** Attachments that a message names. */
+const SHOWN = { most: 5 };
 
 /** Interfaces of workloads keep the MTU they were given; what no longer fits is said, not changed. */
 function oversized(
@@ -287,12 +291,7 @@ function oversized(
     reason: "AttachmentMtuTooLarge",
     message:
       `LAN "${lan}" now carries ${mtu} bytes on this node, less than the MTU of what is attached to it: ${
-        shortList(names)
+        textList(names, SHOWN)
       }; lower theirs or raise the underlay's`,
   }];
-}
-
-function shortList(items: readonly string[]): string {
-  const rest = items.length - 5;
-  return `${items.slice(0, 5).join(", ")}${rest > 0 ? ` and ${rest} more` : ""}`;
 }

@@ -1,6 +1,7 @@
 /** Attachments whose address should be pinned, and nobody knows which it is. */
 
 import type { Condition } from "../api/agent_protocol.ts";
+import { textList } from "../base/text_list.ts";
 import type { ObservedFilters } from "../plan/observed.ts";
 import type { WantedLan } from "../plan/wanted.ts";
 import type { Attachment } from "./attachment.ts";
@@ -22,13 +23,12 @@ export function unpinned(
     return filter === undefined || filter === "damaged" || filter.mac === undefined;
   });
   if (free.length === 0) return [];
-  const names = free.slice(0, 5).map(({ spoke, containerId }) => `"${spoke ?? containerId}"`);
-  const others = free.length > 5 ? ` and ${free.length - 5} more` : "";
+  const names = free.map(({ spoke, containerId }) => `"${spoke ?? containerId}"`);
   return [{
     reason: "AddressNotPinned",
     message:
       `LAN "${lan}" asks for spec.pinMac, but which address these were given was lost with the agent's state directory, so they may send with any: ${
-        names.join(", ")
-      }${others}; restart those workloads`,
+        textList(names, { most: 5 })
+      }; restart those workloads`,
   }];
 }

@@ -3,6 +3,9 @@
 import { z } from "zod";
 import type { DeepReadonly } from "../base/deep_readonly.ts";
 
+/** Longest message of a condition. Characters. */
+export const MESSAGE_MAX = 8192;
+
 /** As `metav1.Condition`, so that `kubectl wait --for=condition=Ready` works. */
 const conditionSchema = z.object({
   type: z.string().regex(/^[A-Za-z][A-Za-z0-9]*$/).max(64),
@@ -10,7 +13,7 @@ const conditionSchema = z.object({
   reason: z.string().regex(/^[A-Za-z][A-Za-z0-9]*$/).max(128).meta({
     description: "One word in CamelCase",
   }),
-  message: z.string().max(8192).meta({ description: "A sentence a person can act on" }),
+  message: z.string().max(MESSAGE_MAX).meta({ description: "A sentence a person can act on" }),
   lastTransitionTime: z.string().max(64).meta({ format: "date-time" }),
   observedGeneration: z.int().min(0).max(Number.MAX_SAFE_INTEGER).exactOptional(),
 });

@@ -1,5 +1,6 @@
 /** What kubelet does not know of the devices that this node offers, for people to read; pure. */
 
+import { textList } from "../base/text_list.ts";
 import type { Condition } from "../api/agent_protocol.ts";
 import type { DevicePluginState } from "../deviceplugin/device_plugin_manager.ts";
 
@@ -26,11 +27,10 @@ export function deviceProblems(state: DevicePluginState, folder: string): Condit
     problem === undefined ? [] : [`"${resource}" (${problem})`]
   );
   if (refused.length === 0) return [];
-  const rest = refused.length - SHOWN_MAX;
   return [{
     reason: "DevicesNotOffered",
     message: `Pods cannot get these resources on this node: ${
-      refused.slice(0, SHOWN_MAX).join(", ")
-    }${rest > 0 ? ` and ${rest} more` : ""}`,
+      textList(refused, { most: SHOWN_MAX, chars: Infinity })
+    }`,
   }];
 }

@@ -1,5 +1,6 @@
 /** Who may attach to a spoke in a cluster: the pod that kubelet gave its device, on one node alone. */
 
+import { textList } from "../base/text_list.ts";
 import type { AttachAsk, AttachGate } from "../agent/attach_gate.ts";
 import { printable } from "../api/issues.ts";
 import { RESOURCE_PREFIX } from "../api/names.ts";
@@ -132,9 +133,7 @@ function deviceText({ resource, deviceId }: HeldDevice): string {
 }
 
 function listed(texts: readonly string[]): string {
-  const shown = texts.slice(0, SHOWN_DEVICES_MAX).join(", ");
-  const rest = texts.length - SHOWN_DEVICES_MAX;
-  return rest > 0 ? `${shown} and ${rest} more` : shown;
+  return textList(texts, { most: SHOWN_DEVICES_MAX, chars: Infinity });
 }
 
 /** Names come from runtimes and other nodes; a whole one of Kubernetes fits. */

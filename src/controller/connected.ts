@@ -1,7 +1,7 @@
 /** Condition `Connected` of a LAN: what the nodes' probes say, put together. Pure. */
 
 import type { NodeReport } from "./lan_report.ts";
-import { counted, quoted, textList } from "./text_list.ts";
+import { counted, quoted, textList } from "../base/text_list.ts";
 
 export interface ConnectedSaying {
   readonly status: "True" | "False" | "Unknown";

@@ -2,7 +2,7 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import type { ProbeOnNode } from "../api/lan_node.ts";
 import { connectedSaying } from "./connected.ts";
 import type { NodeReport } from "./lan_report.ts";
-import { MESSAGE_MAX } from "./text_list.ts";
+import { MESSAGE_MAX } from "../api/lan_status.ts";
 
 type Unreachable = NonNullable<ProbeOnNode["unreachable"]>[number];
 

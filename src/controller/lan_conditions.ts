@@ -1,10 +1,15 @@
 /** `status` of a LAN, from what is known of it: pure, and the same again as long as nothing changes. */
 
-import type { LanCondition, LanStatus, Migration } from "../api/lan_status.ts";
+import {
+  type LanCondition,
+  type LanStatus,
+  MESSAGE_MAX,
+  type Migration,
+} from "../api/lan_status.ts";
 import { type ConnectedSaying, connectedSaying } from "./connected.ts";
 import type { LanReport, NodeReport, Workload } from "./lan_report.ts";
 import { networksSaying, type NetworksState, type Saying } from "./networks_state.ts";
-import { counted, cut, MESSAGE_MAX, quoted, textList } from "./text_list.ts";
+import { counted, cut, quoted, textList } from "../base/text_list.ts";
 
 export type LanVerdict =
   | { readonly kind: "accepted"; readonly ns: string; readonly vni: number }

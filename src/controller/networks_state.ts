@@ -4,7 +4,7 @@ import { NETWORK_ATTACHMENT_DEFINITIONS } from "../kube/resources.ts";
 import { keyText } from "../kube/objects.ts";
 import { resourceText } from "../kube/resource.ts";
 import type { ForeignNetwork } from "./network_diff.ts";
-import { counted, quoted, textList } from "./text_list.ts";
+import { counted, quoted, textList } from "../base/text_list.ts";
 
 export type NetworksState =
   /** None shall be: the LAN isn't accepted, or goes. */

@@ -1,5 +1,6 @@
 /** Can the underlay carry the LAN? What stands in the way, in words. */
 
+import { textList } from "../base/text_list.ts";
 import type { LanSpec } from "../api/lan.ts";
 import { INNER_VLAN_TAG, VXLAN6_OVERHEAD } from "../api/names.ts";
 import { isIpv6LinkLocal } from "../base/ip.ts";
@@ -110,8 +111,7 @@ export function underlayConditions(
     : [];
   if (lost.length > 0) {
     const own = ownVtep(underlay)!;
-    const names = lost.slice(0, 3).join(", ") +
-      (lost.length > 3 ? ` and ${lost.length - 3} more` : "");
+    const names = textList(lost, { most: 3 });
     return condition(
       "PeersOutOfReach",
       false,

@@ -6,26 +6,18 @@ import { RTNLGRP_IPV6_IFADDR, RTNLGRP_LINK } from "../netlink/wire/constants.ts"
 import { decodeMessages, type Message } from "../netlink/wire/message.ts";
 import { Fd } from "./fd.ts";
 import { libc } from "./libc.ts";
-import {
-  AF_NETLINK,
-  NETLINK_ROUTE,
-  setOption,
-  SOCK_RAW_CLOEXEC,
-  SOL_NETLINK,
-} from "./netlink_socket.ts";
+import { AF_NETLINK, NETLINK_ROUTE, SOCK_RAW_CLOEXEC, SOL_NETLINK } from "./netlink_socket.ts";
+import { PollWait } from "./poll_wait.ts";
+import { setOption, SOL_SOCKET } from "./socket_option.ts";
 import { SyscallError, unwrap } from "./syscall_error.ts";
 
 const SOCKADDR_NL_BYTES = 12;
 const NETLINK_ADD_MEMBERSHIP = 1;
 const NETLINK_LISTEN_ALL_NSID = 8;
-const SOL_SOCKET = 1;
 const SO_RCVBUFFORCE = 33;
 /** Holds the events of some thousand links that change at once. */
 const RECEIVE_BUFFER_BYTES = 8 << 20;
 const MSG_DONTWAIT = 0x40;
-const EFD_CLOEXEC = 0o2000000;
-const POLLIN = 1;
-const NO_TIMEOUT = -1;
 
 /** What one wake-up brought. */
 export interface EventBatch {
@@ -58,8 +50,7 @@ export function watchKernelEvents(signal: AbortSignal): AsyncGenerator<EventBatc
   for (const group of [RTNLGRP_LINK, RTNLGRP_IPV6_IFADDR]) {
     setOption(socket, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, Int32Array.of(group));
   }
-  const waker = new Fd(unwrap(libc().eventfd(0, EFD_CLOEXEC), "make an eventfd"));
-  return receiveBatches(socket, waker, signal);
+  return receiveBatches(socket, new PollWait(), signal);
 }
 
 function listenToAllNamespaces(socket: Fd): void {
@@ -76,20 +67,15 @@ function listenToAllNamespaces(socket: Fd): void {
   }
 }
 
-async function* receiveBatches(socket: Fd, waker: Fd, signal: AbortSignal) {
+async function* receiveBatches(socket: Fd, poll: PollWait, signal: AbortSignal) {
   using _socket = socket;
-  using _waker = waker;
-  const wake = () => {
-    libc().write(waker.number, new Uint8Array(BigUint64Array.of(1n).buffer), 8n);
-  };
+  using _poll = poll;
+  const wake = () => poll.wake();
   signal.addEventListener("abort", wake, { once: true });
   try {
-    // struct pollfd: int fd, short events, short revents.
-    const fds = new Int32Array([socket.number, POLLIN, waker.number, POLLIN]);
-    const pollBytes = new Uint8Array(fds.buffer);
     const receiver = new EventReceiver(socket);
     while (!signal.aborted) {
-      await libc().poll_async(pollBytes, 2n, NO_TIMEOUT);
+      await poll.wait([socket.number], Infinity);
       if (signal.aborted) return;
       const batch = receiver.drain();
       if (batch.overrun || batch.events.length > 0) yield batch;

@@ -4,6 +4,7 @@ import { EINTR } from "../base/errno.ts";
 import type { Transport } from "../netlink/client.ts";
 import { Fd } from "./fd.ts";
 import { libc } from "./libc.ts";
+import { setOption, SOL_SOCKET } from "./socket_option.ts";
 import { SyscallError, unwrap } from "./syscall_error.ts";
 
 export const AF_NETLINK = 16;
@@ -14,7 +15,6 @@ export const SOL_NETLINK = 270;
 const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
 const NETLINK_GET_STRICT_CHK = 12;
-const SOL_SOCKET = 1;
 const SO_RCVTIMEO = 20;
 /** An answer is queued before `send` returns; waiting at all means that the kernel gave none. */
 const ANSWER_TIMEOUT_SECONDS = 5n;
@@ -58,19 +58,6 @@ export function openNetlinkSocket(protocol = NETLINK_ROUTE): Transport {
     closeInBackground: () => fd.closeInBackground(),
     [Symbol.dispose]: () => fd[Symbol.dispose](),
   };
-}
-
-export function setOption(
-  fd: Fd,
-  level: number,
-  name: number,
-  value: Int32Array<ArrayBuffer> | BigInt64Array<ArrayBuffer>,
-): void {
-  const bytes = new Uint8Array(value.buffer);
-  unwrap(
-    libc().setsockopt(fd.number, level, name, bytes, bytes.length),
-    `set netlink socket option ${name}`,
-  );
 }
 
 function retryInterrupted(call: () => bigint): bigint {

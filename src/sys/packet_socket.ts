@@ -4,12 +4,12 @@ import { EAGAIN } from "../base/errno.ts";
 import { Fd } from "./fd.ts";
 import { cString, libc } from "./libc.ts";
 import { type Netns, withNetns } from "./netns.ts";
+import { setOption, SOL_SOCKET } from "./socket_option.ts";
 import { SyscallError, unwrap } from "./syscall_error.ts";
 
 const EMSGSIZE = 90;
 const AF_PACKET = 17;
 const SOCK_RAW_CLOEXEC_NONBLOCK = 3 | 0o2000000 | 0o4000;
-const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
 const SO_ATTACH_FILTER = 26;
 const SIOCGIFMTU = 0x8921n;
@@ -17,10 +17,6 @@ const SIOCGIFINDEX = 0x8933n;
 const MSG_DONTWAIT = 0x40;
 /** The length that the frame has, not that which fitted. */
 const MSG_TRUNC = 0x20;
-const EFD_CLOEXEC_NONBLOCK = 0o2000000 | 0o4000;
-const POLLIN = 1;
-/** Longer is for ever. */
-const TIMEOUT_MAX_MS = 2 ** 31 - 1;
 
 export interface PacketSocketOptions {
   readonly netns: Netns;
@@ -50,7 +46,7 @@ export class PacketSocket implements Disposable {
         "open a packet socket",
       )));
     try {
-      this.#option(SO_RCVBUF, new Uint8Array(Int32Array.of(receiveBuffer).buffer));
+      setOption(this.#fd, SOL_SOCKET, SO_RCVBUF, Int32Array.of(receiveBuffer));
       this.#filter(words);
       const address = linkAddress(ethertype, this.#ask(SIOCGIFINDEX, receiveAt));
       this.#destination = linkAddress(ethertype, this.#ask(SIOCGIFINDEX, sendThrough));
@@ -63,11 +59,6 @@ export class PacketSocket implements Disposable {
 
   get number(): number {
     return this.#fd.number;
-  }
-
-  #option(name: number, value: Uint8Array<ArrayBuffer>): void {
-    const result = libc().setsockopt(this.#fd.number, SOL_SOCKET, name, value, value.length);
-    unwrap(result, `set option ${name} of a packet socket`);
   }
 
   /** Classic BPF, struct sock_filter: code u16, jump if true u8, if false u8, number u32. */
@@ -91,7 +82,7 @@ export class PacketSocket implements Disposable {
       BigInt(program.length),
       Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)),
     ]);
-    this.#option(SO_ATTACH_FILTER, new Uint8Array(header.buffer));
+    setOption(this.#fd, SOL_SOCKET, SO_ATTACH_FILTER, header);
   }
 
   /** struct ifreq: the name in 16 bytes, then a number. */
@@ -153,35 +144,4 @@ function linkAddress(ethertype: number, index: number): Uint8Array<ArrayBuffer> 
   view.setUint16(2, ethertype, false);
   view.setInt32(4, index, true);
   return address;
-}
-
-/** Waits for many descriptors at once, on another thread, until one is ready, time is up, or `wake()`. */
-export class PollWait implements Disposable {
-  readonly #waker = new Fd(unwrap(libc().eventfd(0, EFD_CLOEXEC_NONBLOCK), "make an eventfd"));
-  #isWaiting = false;
-
-  /** Those of `numbers` that have something to be read, or an error to be told of. */
-  async wait(numbers: readonly number[], timeoutMs: number): Promise<readonly number[]> {
-    // struct pollfd: int fd, short events, short revents.
-    const fds = new Int32Array([this.#waker.number, ...numbers].flatMap((fd) => [fd, POLLIN]));
-    const bytes = new Uint8Array(fds.buffer);
-    this.#isWaiting = true;
-    const timeout = timeoutMs > TIMEOUT_MAX_MS ? -1 : Math.max(0, Math.ceil(timeoutMs));
-    await libc().poll_async(bytes, BigInt(fds.length / 2), timeout);
-    this.#isWaiting = false;
-    const isReady = (at: number) => (fds[2 * at + 1] ?? 0) >>> 16 !== 0;
-    if (isReady(0)) libc().read(this.#waker.number, new Uint8Array(8), 8n);
-    return numbers.filter((_, at) => isReady(at + 1));
-  }
-
-  /** Ends the wait under way, or the next one at once. */
-  wake(): void {
-    libc().write(this.#waker.number, new Uint8Array(BigUint64Array.of(1n).buffer), 8n);
-  }
-
-  /** Not while a wait is under way: its number could be another's by then. */
-  [Symbol.dispose](): void {
-    if (this.#isWaiting) throw new Error("A wait is still under way");
-    this.#waker[Symbol.dispose]();
-  }
 }

@@ -1,8 +1,5 @@
 /** Lists in messages that people read: a few entries, and how many more there are. */
 
-/** Longest message of a condition (the CRD says the same). Characters. */
-export const MESSAGE_MAX = 8192;
-
 export interface ListOptions {
   /** Most entries shown. */
   readonly most?: number;
