@@ -190,16 +190,17 @@ export class Reconciler {
   #announce(lanId: string, { lan, netns, vxlan }: WantedLan): void {
     const { kernel, log } = this.#deps;
     if (vxlan === undefined) return;
-    const [address] = kernel.underlay(vxlan.underlay.name)?.addresses ?? [];
-    if (address === undefined) return;
-    const way = `${vxlan.underlay.index} ${address}`;
+    const { addresses = [] } = kernel.underlay(vxlan.underlay.name) ?? {};
+    if (addresses.length === 0) return;
+    // All of them: while there are two, frames may still come from the one that is going.
+    const way = [vxlan.underlay.index, ...addresses].join(" ");
     if (this.#reachedBy.get(lanId) === way) return;
     // Whatever comes of it: stations are found without it too, as soon as they say something.
     this.#reachedBy.set(lanId, way);
     try {
       const stations = kernel.announce(netns.path, vxlan.name);
       if (stations > 0) {
-        log.info("Announced where stations are reached", { lan, address, stations });
+        log.info("Announced where stations are reached", { lan, addresses, stations });
       }
     } catch (error) {
       log.warn("Cannot announce where stations are reached", { lan, error: describe(error) });

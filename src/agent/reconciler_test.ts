@@ -526,8 +526,10 @@ Deno.test("reconcile() announces stations when the underlay or its address is an
   assert.deepEqual(await announcements(), [], "nobody reaches it meanwhile");
   eth1.vteps = own;
   assert.deepEqual(await announcements(), [], "it is where it was");
-  eth1.vteps = ["fe80::77"];
+  eth1.vteps = ["fe80::77", ...own];
   assert.deepEqual(await announcements(), [`vx2 in ${NETNS}`]);
+  eth1.vteps = ["fe80::77"];
+  assert.deepEqual(await announcements(), [`vx2 in ${NETNS}`], "the former one is gone at last");
   kernel.addUnderlay("eth2");
   agent.registry.replace([seedLan({ vxlanDevMap: { worker1: "eth2" } })]);
   assert.deepEqual(await announcements(), [`vx2 in ${NETNS}`]);
