@@ -2,83 +2,24 @@
 
 // deno-lint-ignore-file no-console
 
-import { closingLine, countTests, sumCounts, type TestCounts } from "./test_counts.ts";
-
-/** One kind of test by what it needs; CONTRIBUTING.md defines what belongs where. */
-interface Tier {
-  readonly name: string;
-  readonly folders: readonly string[];
-  /** Further options of `deno test`. Without `--parallel` one file runs after the other. */
-  readonly options: readonly string[];
-  readonly needsRoot: boolean;
-  /** Debian packages, each as PACKAGE:COMMAND or PACKAGE:/PATH. */
-  readonly packages: readonly string[];
-  /** The tests start dist/k8slan. */
-  readonly needsExecutable: boolean;
-  /** After so many minutes the tier is ended and has failed. */
-  readonly minutes: number;
-}
-
-const TIERS: readonly Tier[] = [
-  {
-    name: "unit",
-    folders: ["src", "scripts", "tests/support"],
-    options: ["--parallel"],
-    needsRoot: false,
-    packages: [],
-    needsExecutable: false,
-    minutes: 10,
-  },
-  {
-    name: "kernel",
-    folders: ["tests/kernel"],
-    options: [],
-    needsRoot: true,
-    packages: [
-      "iproute2:ip",
-      "iputils-ping:ping",
-      "tcpdump:tcpdump",
-      "iperf3:iperf3",
-      "nftables:nft",
-      "util-linux:nsenter",
-      "procps:ps",
-      "containernetworking-plugins:/usr/lib/cni/static",
-    ],
-    needsExecutable: true,
-    minutes: 40,
-  },
-  {
-    name: "apiserver",
-    folders: ["tests/apiserver"],
-    options: [],
-    needsRoot: false,
-    packages: ["openssl:openssl", "procps:ps"],
-    needsExecutable: false,
-    // Kubernetes may have to be built first, here or in the next tier: 10 minutes.
-    minutes: 30,
-  },
-  {
-    name: "cluster",
-    folders: ["tests/cluster"],
-    options: [],
-    needsRoot: true,
-    packages: [
-      "iproute2:ip",
-      "iputils-ping:ping",
-      "openssl:openssl",
-      "procps:ps",
-      "util-linux:nsenter",
-      "qemu-system-x86:qemu-system-x86_64",
-      "tcpdump:tcpdump",
-      "xz-utils:xz",
-    ],
-    needsExecutable: true,
-    minutes: 45,
-  },
-];
+import { denoTest } from "./deno_test.ts";
+import { closingLine, sumCounts, type TestCounts } from "./test_counts.ts";
+import { isAlone, type TestRun, testRuns, type Tier, TIERS } from "./test_tiers.ts";
 
 const SKIPPED: TestCounts = { passed: 0, failed: 0, skipped: 1 };
 const FAILED: TestCounts = { passed: 0, failed: 1, skipped: 0 };
+
+/** Tests of the kernel and of clusters wait more than they work. */
+const BESIDE_EACH_OTHER = navigator.hardwareConcurrency + 1;
+
+/** What became of a tier, or of one of its processes. */
+interface Result {
+  readonly tier: Tier;
+  readonly counts: TestCounts;
+  readonly seconds: number;
+  /** What to say instead of the counts when its tests were not started. */
+  readonly note?: string;
+}
 
 async function main(args: readonly string[]): Promise<number> {
   Deno.chdir(new URL("..", import.meta.url));
@@ -92,48 +33,51 @@ async function main(args: readonly string[]): Promise<number> {
     return 2;
   }
 
-  const report: string[] = [];
-  const counts: TestCounts[] = [];
-  if (!await run(Deno.execPath(), ["task", "ok"])) {
-    report.push("ok: a check failed, see above");
-    counts.push(FAILED);
-  }
+  const started = performance.now();
+  const isOk = await run(Deno.execPath(), ["task", "ok"]);
+  const results: Result[] = [];
+  const runs: TestRun[] = [];
   for (const tier of TIERS.filter(({ name }) => names.length === 0 || names.includes(name))) {
-    console.log(`\n== ${tier.name} ==`);
-    const started = performance.now();
-    const [result, note] = await runTier(tier, options);
-    const seconds = ((performance.now() - started) / 1000).toFixed(1);
-    const { passed, failed, skipped } = result;
-    counts.push(result);
-    report.push(
-      `${tier.name}: ${
-        note ?? `passed ${passed}, failed ${failed}, skipped ${skipped}`
-      }, ${seconds} s`,
-    );
+    const obstacle = await prepare(tier);
+    if (obstacle === undefined) runs.push(...testRuns(tier));
+    else results.push(obstacle);
   }
+  for (const run of runs.filter(({ tier }) => isAlone(tier))) {
+    results.push(await runTests(run, options, ""));
+  }
+  const others = runs.filter(({ tier }) => !isAlone(tier));
+  results.push(
+    ...await besideEachOther(others, (run) => {
+      return runTests(run, options, others.length > 1 ? `${run.tier.name}| ` : "");
+    }),
+  );
 
-  const sum = sumCounts(counts);
-  if (sum.passed + sum.failed === 0) report.push("No test ran");
-  console.log(`\n${report.join("\n")}\n${closingLine(sum)}`);
+  const sum = sumCounts([...results.map(({ counts }) => counts), ...(isOk ? [] : [FAILED])]);
+  console.log(
+    `\n${[...new Set(results.map(({ tier }) => tier))].map(reportOf(results)).join("\n")}`,
+  );
+  if (!isOk) console.log("ok: a check failed, see above");
+  if (sum.passed + sum.failed === 0) console.log("No test ran");
+  console.log(`all of it: ${secondsSince(started).toFixed(1)} s\n${closingLine(sum)}`);
   return sum.failed === 0 && sum.passed > 0 ? 0 : 1;
 }
 
-/** The counts, and what to say instead of them when the tests could not be started. */
-async function runTier(
-  tier: Tier,
-  options: readonly string[],
-): Promise<readonly [TestCounts, string?]> {
+/** Obtains what a tier needs. A result, if its tests can't be started. */
+async function prepare(tier: Tier): Promise<Result | undefined> {
+  const started = performance.now();
+  const result = (counts: TestCounts, note: string): Result => {
+    return { tier, counts, note, seconds: secondsSince(started) };
+  };
   if (tier.needsRoot) {
     const reason = await reasonAgainstNamespaces();
-    if (reason !== undefined) return [SKIPPED, `skipped as a whole: ${reason}`];
+    if (reason !== undefined) return result(SKIPPED, `skipped as a whole: ${reason}`);
   }
   if (!await installPackages(tier.packages)) {
-    return [FAILED, "failed: the packages it needs could not be installed, see above"];
+    return result(FAILED, "failed: the packages it needs could not be installed, see above");
   }
   if (tier.needsExecutable && !await run("scripts/build", [])) {
-    return [FAILED, "failed: dist/k8slan could not be built, see above"];
+    return result(FAILED, "failed: dist/k8slan could not be built, see above");
   }
-  return [await denoTest(tier, options)];
 }
 
 async function reasonAgainstNamespaces(): Promise<string | undefined> {
@@ -151,38 +95,51 @@ async function installPackages(packages: readonly string[]): Promise<boolean> {
   return await run("sh", ["-c", `. scripts/lib/packages.sh; need "$@"`, "sh", ...packages]);
 }
 
-async function denoTest(tier: Tier, options: readonly string[]): Promise<TestCounts> {
-  // Types were checked once for all files by `deno task ok`.
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["test", "-A", "--frozen", "--no-check", ...tier.options, ...options, ...tier.folders],
-    stdin: "null",
-    stdout: "piped",
-  }).spawn();
-  const timer = setTimeout(() => {
-    console.error(`${tier.name}: ended, since it took more than ${tier.minutes} minutes`);
-    child.kill("SIGKILL");
-  }, tier.minutes * 60_000);
-  let output = "";
-  const reading = (async () => {
-    for await (const bytes of child.stdout) {
-      await writeAll(bytes);
-      output += new TextDecoder().decode(bytes);
-    }
-  })();
-  const { code } = await child.status;
-  clearTimeout(timer);
-  // A program that a test left behind may hold the pipe open for ever.
-  await Promise.race([reading, new Promise((resolve) => setTimeout(resolve, 5_000))]);
-  return countTests(output, code);
+async function runTests(
+  { tier, files }: TestRun,
+  options: readonly string[],
+  label: string,
+): Promise<Result> {
+  const started = performance.now();
+  const counts = await denoTest({
+    args: [...tier.options, ...options, ...files],
+    minutes: tier.minutes,
+    say: (line) => console.log(`${label}${line}`),
+  });
+  return { tier, counts, seconds: secondsSince(started) };
 }
 
-async function writeAll(bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await Deno.stdout.write(bytes.subarray(at));
+/** What `one` gives for each of `all`, begun in their order, so many at a time. */
+async function besideEachOther(
+  all: readonly TestRun[],
+  one: (run: TestRun) => Promise<Result>,
+): Promise<readonly Result[]> {
+  const results: Result[] = [];
+  const waiting = all.values();
+  await Promise.all(Array.from({ length: BESIDE_EACH_OTHER }, async () => {
+    for (const run of waiting) results.push(await one(run));
+  }));
+  return results;
+}
+
+/** A line on a tier. */
+function reportOf(results: readonly Result[]): (tier: Tier) => string {
+  return (tier) => {
+    const own = results.filter((result) => result.tier === tier);
+    const { passed, failed, skipped } = sumCounts(own.map(({ counts }) => counts));
+    const what = own[0]?.note ?? `passed ${passed}, failed ${failed}, skipped ${skipped}`;
+    const seconds = own.map(({ seconds }) => seconds.toFixed(1)).join(" and ");
+    return `${tier.name}: ${what}, ${seconds} s`;
+  };
 }
 
 async function run(command: string, args: readonly string[]): Promise<boolean> {
   const child = new Deno.Command(command, { args: [...args], stdin: "null" }).spawn();
   return (await child.status).success;
+}
+
+function secondsSince(started: number): number {
+  return (performance.now() - started) / 1_000;
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

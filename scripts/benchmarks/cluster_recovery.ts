@@ -3,7 +3,7 @@
 import { CONTROLLER_NAME, SYSTEM_NAMESPACE } from "../../src/api/names.ts";
 import { LEASE_TIMING } from "../../src/kube/lease_step.ts";
 import { LANS, LEASES } from "../../src/kube/resources.ts";
-import { PODS } from "../../tests/support/product.ts";
+import { PODS } from "../../tests/support/pod_objects.ts";
 import { Follower } from "./cluster_follower.ts";
 import { clusterLan, type ClusterStage, isReady, NAMESPACE, SPOKES } from "./cluster_stage.ts";
 import { ContainerStarts } from "./container_starts.ts";

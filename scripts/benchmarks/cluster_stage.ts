@@ -15,7 +15,8 @@ import {
 } from "../../src/kube/resources.ts";
 import { OWN_NETWORKS } from "../../src/controller/networks.ts";
 import type { TestCluster } from "../../tests/support/cluster.ts";
-import { installProduct, PODS, type Product } from "../../tests/support/product.ts";
+import { PODS } from "../../tests/support/pod_objects.ts";
+import { installProduct, type Product } from "../../tests/support/product.ts";
 import { lanObject } from "../../tests/support/product_objects.ts";
 import type { ProductNode } from "../../tests/support/product_node.ts";
 import { until } from "../../tests/support/until.ts";

@@ -2,7 +2,9 @@
 
 import { ok, strictEqual } from "node:assert/strict";
 import { type FaultStage, type FaultStep, isThere } from "../support/fault_stage.ts";
+import { LAN_NODES } from "../../src/kube/resources.ts";
 import { powerOff, powerOn } from "../support/node_power.ts";
+import { isPodReady } from "../support/pod_objects.ts";
 import type { ProductNode } from "../support/product_node.ts";
 import {
   deploymentObject,
@@ -29,8 +31,8 @@ export const LAN_STEPS: Readonly<Record<string, FaultStep>> = {
     await product.untilCondition("used", "Ready", "Deleting", { message: users });
     await until("its devices are withdrawn and its definitions gone", async () => {
       const lists = await Promise.all(product.nodes.map((node) => node.allocatable()));
-      const networks = await cluster.kubectl(["get", "net-attach-def", "-o=name"]);
-      return !lists.flat().some((spoke) => ["a", "b"].includes(spoke)) && !/used/.test(networks);
+      const networks = (await product.networks("default")).filter((name) => /used/.test(name));
+      return !lists.flat().some((spoke) => ["a", "b"].includes(spoke)) && networks.length === 0;
     }, { timeout: 3_000, interval: 50 });
     report("LAN deleted while in use, offered no more", deleted);
 
@@ -46,9 +48,7 @@ export const LAN_STEPS: Readonly<Record<string, FaultStep>> = {
     await product.untilCondition("used", "Ready", "Deleting", { message: /"default\/any"/ });
     await cluster.kubectl(["delete", "pod", "any", "--wait"]);
     const freed = performance.now();
-    await until("the LAN is gone", async () => {
-      return await cluster.kubectl(["get", "lan", "used", "--ignore-not-found"]) === "";
-    }, { timeout: 5_000, interval: 50 });
+    await product.untilNoLan("used", 5_000);
     report("LAN free, gone", freed);
   },
 
@@ -157,12 +157,10 @@ export const MACHINE_STEPS: Readonly<Record<string, FaultStep>> = {
     await product.untilCondition("left", "Ready", "Deleting", { message: /worker2/ });
     await cluster.kubectl(["delete", "node", worker2.name]);
     const removed = performance.now();
-    await until("the LAN is gone", async () => {
-      return await cluster.kubectl(["get", "lan", "left", "--ignore-not-found"]) === "";
-    }, { timeout: 60_000, interval: 50 });
+    await product.untilNoLan("left", 60_000);
     report("node removed, its LAN is gone", removed);
     await until("nothing is said of the node", async () => {
-      return await cluster.kubectl(["get", "lannodes", worker2.name, "--ignore-not-found"]) === "";
+      return await product.api.get(LAN_NODES, { name: worker2.name }) === undefined;
     });
     await cluster.kubectl(["delete", "pod", "tap", "any", "--force", "--grace-period=0"]);
     ok(isThere(worker2.tapPath("a")));
@@ -192,8 +190,8 @@ find /run/k8slan -mindepth 1 -delete
 async function comeBack({ product }: FaultStage, names: readonly string[], started: number) {
   for (const name of names) {
     await until(`pod "${name}" is back`, async () => {
-      const ready = '-o=jsonpath={.status.conditions[?(@.type=="Ready")].status}';
-      if (await product.cluster.kubectl(["get", "pod", name, ready]) !== "True") return false;
+      const pod = await product.pod(name);
+      if (pod === undefined || !isPodReady(pod)) return false;
       return /net1/.test(await product.exec(name, ["ip", "link"]));
     }, { timeout: 90_000, interval: 200 }).catch(async (cause) => {
       const about = await product.cluster.kubectl(["describe", "pod", name]).catch(String);

@@ -50,14 +50,9 @@ function patch({ cluster }: Product, spec: Readonly<Record<string, unknown>>): P
   return cluster.kubectl(["patch", "lan", LAN, "--type=merge", "-p", JSON.stringify({ spec })]);
 }
 
-async function networks({ cluster }: Product, namespace: string): Promise<string> {
-  const listed = await cluster.kubectl(["get", "net-attach-def", "-n", namespace, "-o=name"]);
-  return listed.trim().split("\n").map((name) => name.replace(/^.*\//, "")).sort().join();
-}
-
 async function untilNetworks(product: Product, namespace: string, expected: string) {
   await until(`networks of "${namespace}" are ${expected || "none"}`, async () => {
-    return await networks(product, namespace) === expected;
+    return (await product.networks(namespace)).join() === expected;
   }, { timeout: 10_000, interval: 100 });
 }
 

@@ -441,7 +441,7 @@ const BROKEN_NETWORKS: readonly {
 
 /** What a LAN that exists has on nodes and in namespaces, though nothing is attached. */
 function isOffer(what: string): boolean {
-  return /: device of |device-plugins\/k8slan-|^networkattachmentdefinition|^LAN /.test(what);
+  return /: device of |device-plugins\/k8slan-|^network |^LAN /.test(what);
 }
 
 /** Runs `task` while LANs are written unseen by the webhook, as when no controller is there to ask. */

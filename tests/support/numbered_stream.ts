@@ -24,6 +24,8 @@ const HEADER_BYTES = 14;
 const FRAME_BYTES = 60;
 /** The last frames may still be on their way. Milliseconds. */
 const LATE = 1_000;
+/** Between two looks, which take time from what else the machine has to do. Milliseconds. */
+const STEP = 4;
 
 /** Sends `perSecond` frames a second, to all so that nothing has to be learned or to `dst`, until stopped. */
 export class NumberedStream implements Disposable {
@@ -43,7 +45,7 @@ export class NumberedStream implements Disposable {
     this.#dst = dst;
     this.#receiver = new FrameSocket(to.netns, to.ifname);
     this.#sender = new FrameSocket(from.netns, from.ifname);
-    this.#timer = setInterval(() => this.#step(), 1);
+    this.#timer = setInterval(() => this.#step(), STEP);
   }
 
   #step(): void {

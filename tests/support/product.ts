@@ -17,10 +17,15 @@ import {
 import type { LanCondition } from "../../src/api/lan_status.ts";
 import { FetchKubeApi } from "../../src/kube/fetch_kube_api.ts";
 import { kubeconfigAccess } from "../../src/kube/kubeconfig_access.ts";
-import { resource } from "../../src/kube/resource.ts";
-import type { KubeObject } from "../../src/kube/objects.ts";
-import { EVENTS, LAN_NODES, type LanObject, LANS } from "../../src/kube/resources.ts";
+import {
+  EVENTS,
+  LAN_NODES,
+  type LanObject,
+  LANS,
+  NETWORK_ATTACHMENT_DEFINITIONS,
+} from "../../src/kube/resources.ts";
 import type { TestCluster } from "./cluster.ts";
+import { type PodObject, PODS } from "./pod_objects.ts";
 import { loadProductImage } from "./product_image.ts";
 import { ProductNode } from "./product_node.ts";
 import { TEST_LABEL } from "./product_objects.ts";
@@ -70,7 +75,7 @@ export class Product implements Disposable {
   constructor(cluster: TestCluster, api: FetchKubeApi) {
     this.cluster = cluster;
     this.api = api;
-    this.nodes = cluster.nodes.map((node) => new ProductNode(cluster, node));
+    this.nodes = cluster.nodes.map((node) => new ProductNode(api, node));
   }
 
   /** `worker1`, … */
@@ -128,15 +133,15 @@ export class Product implements Disposable {
     await this.#noteSpokes();
     const onNodes = await Promise.all(this.nodes.map((node) => node.leftovers(this.#spokes)));
     const allocatable = await Promise.all(this.nodes.map((node) => node.allocatable()));
-    const selected = ["-A", "-o=name", "-l", `${MANAGED_BY_LABEL}=${MANAGED_BY}`];
-    const networks = await this.cluster.kubectl(["get", "net-attach-def", ...selected]);
+    const labelSelector = `${MANAGED_BY_LABEL}=${MANAGED_BY}`;
+    const networks = (await this.api.list(NETWORK_ATTACHMENT_DEFINITIONS, { labelSelector })).items;
     const lanNodes = (await this.api.list(LAN_NODES)).items;
     return [
       ...onNodes.flat(),
       ...allocatable.flatMap((names, at) =>
         names.map((name) => `${this.nodes[at]?.node.shortName}: device of ${name}`)
       ),
-      ...networks.split("\n").filter((line) => line !== ""),
+      ...networks.map(({ metadata }) => `network ${metadata.name}`),
       ...(await this.api.list(LANS)).items.map(({ metadata }) => `LAN ${metadata.name}`),
       ...lanNodes.filter(({ status }) => status?.attached !== 0 || status.lans?.length).map(
         ({ metadata, status }) =>
@@ -157,6 +162,19 @@ export class Product implements Disposable {
     const found = await this.api.get(LANS, { name, namespace });
     if (found === undefined) throw new Error(`There is no LAN "${namespace}/${name}"`);
     return found;
+  }
+
+  /** Waits until there is no such LAN. */
+  async untilNoLan(name: string, timeout: number, namespace = "default"): Promise<void> {
+    await until(`LAN "${namespace}/${name}" is gone`, async () => {
+      return await this.api.get(LANS, { name, namespace }) === undefined;
+    }, { timeout, interval: 50 });
+  }
+
+  /** Names of the network definitions in a namespace. */
+  async networks(namespace: string): Promise<readonly string[]> {
+    const { items } = await this.api.list(NETWORK_ATTACHMENT_DEFINITIONS, { namespace });
+    return items.map(({ metadata }) => metadata.name).sort();
   }
 
   /** A line of `kubectl get lan`, by its columns. */
@@ -267,7 +285,10 @@ export class Product implements Disposable {
       await kubectl("get", "events", "-A", "--sort-by=.lastTimestamp"),
       await kubectl("logs", ...inSystem, "-l", CONTROLLERS, "--prefix", "--tail=60"),
       ...await Promise.all(
-        this.nodes.map(async (node) => `${node.name}:\n${await node.agentLog().catch(String)}`),
+        this.nodes.map(async (node) => {
+          const pod = await node.agentPod().catch(String);
+          return `${node.name}:\n${await kubectl("logs", ...inSystem, pod)}`;
+        }),
       ),
       (await this.leftovers().catch((error) => [String(error)])).join("\n"),
     ];
@@ -278,23 +299,6 @@ export class Product implements Disposable {
     this.api[Symbol.dispose]();
   }
 }
-
-export interface PodObject extends KubeObject {
-  readonly spec: { readonly nodeName?: string };
-  readonly status?: {
-    readonly phase?: string;
-    readonly podIP?: string;
-    readonly conditions?: readonly { readonly type: string; readonly message?: string }[];
-  };
-}
-
-export const PODS = resource<PodObject>({
-  group: "",
-  version: "v1",
-  plural: "pods",
-  kind: "Pod",
-  namespaced: true,
-});
 
 const CONTROLLERS = "app.kubernetes.io/component=controller";
 const REPORT_PART_CHARS = 6_000;

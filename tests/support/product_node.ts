@@ -2,18 +2,20 @@
 
 import { DAEMON_SET_NAME, RESOURCE_PREFIX, SYSTEM_NAMESPACE } from "../../src/api/names.ts";
 import { tapIndex } from "../../src/plan/identity.ts";
-import type { TestCluster } from "./cluster.ts";
+import type { KubeApi } from "../../src/kube/kube_api.ts";
+import { NODES } from "../../src/kube/resources.ts";
 import type { ClusterNode } from "./cluster_node.ts";
 import type { IpLink } from "./netns_lab.ts";
 import type { StreamEnd } from "./numbered_stream.ts";
+import { isPodReady, type PodObject, PODS } from "./pod_objects.ts";
 import { until } from "./until.ts";
 
 export class ProductNode {
   readonly node: ClusterNode;
-  readonly #cluster: TestCluster;
+  readonly #api: KubeApi;
 
-  constructor(cluster: TestCluster, node: ClusterNode) {
-    this.#cluster = cluster;
+  constructor(api: KubeApi, node: ClusterNode) {
+    this.#api = api;
     this.node = node;
   }
 
@@ -21,16 +23,19 @@ export class ProductNode {
     return this.node.name;
   }
 
-  /** Name of the agent's pod. */
+  /** Name of the agent's pod. Throws when there is none. */
   async agentPod(): Promise<string> {
-    const names = await this.#cluster.kubectl([
-      ...["get", "pods", "-n", SYSTEM_NAMESPACE, "-o=name"],
-      ...["-l", "app.kubernetes.io/component=agent"],
-      `--field-selector=spec.nodeName=${this.name}`,
-    ]);
-    const name = names.trim().split("\n")[0]?.replace("pod/", "");
-    if (!name) throw new Error(`${DAEMON_SET_NAME} has no pod on node "${this.name}"`);
-    return name;
+    return (await this.#agentObject()).metadata.name;
+  }
+
+  async #agentObject(): Promise<PodObject> {
+    const { items: [pod] } = await this.#api.list(PODS, {
+      namespace: SYSTEM_NAMESPACE,
+      labelSelector: "app.kubernetes.io/component=agent",
+      fieldSelector: `spec.nodeName=${this.name}`,
+    });
+    if (pod === undefined) throw new Error(`${DAEMON_SET_NAME} has no pod on node "${this.name}"`);
+    return pod;
   }
 
   /** The agent's process. Throws while none runs. */
@@ -49,21 +54,11 @@ export class ProductNode {
   async agentReady({ before, seconds = 60 }: { before?: number; seconds?: number } = {}) {
     await until(`the agent on node "${this.name}" is ready`, async () => {
       if (await this.agentPid() === before) return false;
-      await this.#cluster.kubectl([
-        ...["wait", "--for=condition=Ready", "--timeout=1s", "-n", SYSTEM_NAMESPACE],
-        `pod/${await this.agentPod()}`,
-      ]);
+      if (!isPodReady(await this.#agentObject())) return false;
       // Its readiness is looked at from time to time only, and may be the one before.
       await this.status();
       return true;
     }, { timeout: seconds * 1_000, interval: 200 });
-  }
-
-  /** What the agent has written; of the process before it, if so asked. */
-  async agentLog({ previous = false } = {}): Promise<string> {
-    const options = previous ? ["--previous"] : [];
-    const pod = await this.agentPod();
-    return await this.#cluster.kubectl(["logs", "-n", SYSTEM_NAMESPACE, pod, ...options]);
   }
 
   /** Runs the command line that the agent has installed on the node. */
@@ -105,16 +100,11 @@ export class ProductNode {
 
   /** Spokes whose device pods can get here, as the scheduler sees it. */
   async allocatable(): Promise<readonly string[]> {
-    const text = await this.#cluster.kubectl(["get", "node", this.name, "-o=json"]);
-    const status: NodeStatus = JSON.parse(text).status;
-    return Object.entries(status.allocatable)
+    const node = await this.#api.get(NODES, { name: this.name });
+    return Object.entries(node?.status?.allocatable ?? {})
       .filter(([name, count]) => name.startsWith(`${RESOURCE_PREFIX}/`) && count !== "0")
       .map(([name]) => name.slice(RESOURCE_PREFIX.length + 1)).sort();
   }
-}
-
-interface NodeStatus {
-  readonly allocatable: Readonly<Record<string, string>>;
 }
 
 /** One line for each thing that is there. */

@@ -1,0 +1,101 @@
+/** The test tiers: what each needs, and how its files are shared out. */
+
+/** One kind of test by what it needs; CONTRIBUTING.md defines what belongs where. */
+export interface Tier {
+  readonly name: string;
+  readonly folders: readonly string[];
+  /** Files of these that run in a process of their own, beside the others. */
+  readonly apart: readonly string[];
+  /** Further options of `deno test`. Without `--parallel` one file runs after the other. */
+  readonly options: readonly string[];
+  readonly needsRoot: boolean;
+  /** Debian packages, each as PACKAGE:COMMAND or PACKAGE:/PATH. */
+  readonly packages: readonly string[];
+  /** The tests start dist/k8slan. */
+  readonly needsExecutable: boolean;
+  /** After so many minutes a process of the tier is ended and has failed. */
+  readonly minutes: number;
+}
+
+/** In the order in which they begin. */
+export const TIERS: readonly Tier[] = [
+  {
+    name: "unit",
+    folders: ["src", "scripts", "tests/support"],
+    apart: [],
+    options: ["--parallel"],
+    needsRoot: false,
+    packages: [],
+    needsExecutable: false,
+    minutes: 10,
+  },
+  {
+    name: "kernel",
+    folders: ["tests/kernel"],
+    apart: [],
+    options: [],
+    needsRoot: true,
+    packages: [
+      "iproute2:ip",
+      "iputils-ping:ping",
+      "tcpdump:tcpdump",
+      "iperf3:iperf3",
+      "nftables:nft",
+      "util-linux:nsenter",
+      "procps:ps",
+      "containernetworking-plugins:/usr/lib/cni/static",
+    ],
+    needsExecutable: true,
+    minutes: 40,
+  },
+  {
+    name: "cluster",
+    folders: ["tests/cluster"],
+    // The longest of them, and it waits most.
+    apart: ["tests/cluster/faults_test.ts"],
+    options: [],
+    needsRoot: true,
+    packages: [
+      "iproute2:ip",
+      "iputils-ping:ping",
+      "openssl:openssl",
+      "procps:ps",
+      "util-linux:nsenter",
+      "qemu-system-x86:qemu-system-x86_64",
+      "tcpdump:tcpdump",
+      "xz-utils:xz",
+    ],
+    needsExecutable: true,
+    // Kubernetes may have to be built first, here or in the next tier: 10 minutes.
+    minutes: 45,
+  },
+  {
+    name: "apiserver",
+    folders: ["tests/apiserver"],
+    apart: [],
+    options: [],
+    needsRoot: false,
+    packages: ["openssl:openssl", "procps:ps"],
+    needsExecutable: false,
+    minutes: 30,
+  },
+];
+
+/** One process of `deno test`. */
+export interface TestRun {
+  readonly tier: Tier;
+  /** Arguments that say which files are meant. */
+  readonly files: readonly string[];
+}
+
+/** The processes of a tier. Each of its files is in exactly one of them. */
+export function testRuns(tier: Tier): readonly TestRun[] {
+  if (tier.apart.length === 0) return [{ tier, files: tier.folders }];
+  const others = [`--ignore=${tier.apart.join()}`, ...tier.folders];
+  return [{ tier, files: others }, { tier, files: tier.apart }];
+}
+
+/** Whether the tier's own process keeps all processors busy. */
+export function isAlone({ options }: Tier): boolean {
+  return options.includes("--parallel");
+}
