@@ -11,6 +11,17 @@ export interface CniArgs {
 const ARGS_MAX = 4096;
 
 /**
+ * What else there is, is other plugins' business, and may be there more than once: in front of what
+ * the runtime says, multus puts pairs of its own, with another spelling of `IgnoreUnknown`.
+ */
+const KEYS: ReadonlySet<string> = new Set([
+  "MAC",
+  "K8S_POD_NAMESPACE",
+  "K8S_POD_NAME",
+  "K8S_POD_UID",
+]);
+
+/**
  * Names as runtimes give them: Kubernetes' are DNS names, others put container names here. They
  * are compared and shown, never used as paths.
  */
@@ -41,7 +52,7 @@ export function parseCniArgs(text: string, issues: Issue[]): CniArgs {
   };
 }
 
-/** Empty values are left out: they stand for nothing. */
+/** Values of `KEYS`. Empty ones are left out: they stand for nothing. */
 function splitArgs(text: string, issues: Issue[]): ReadonlyMap<string, string> {
   const values = new Map<string, string>();
   if (text.length > ARGS_MAX) {
@@ -56,6 +67,8 @@ function splitArgs(text: string, issues: Issue[]): ReadonlyMap<string, string> {
     const before = values.get(key);
     if (!/^\w{1,64}$/.test(key)) {
       issues.push({ path: "CNI_ARGS", message: `has ${quote(part)} where KEY=value belongs` });
+    } else if (!KEYS.has(key)) {
+      continue;
     } else if (before !== undefined && before !== value) {
       // Two truths about a pod: one of them was smuggled in by whoever may write a value.
       issues.push({ path: `CNI_ARGS ${key}`, message: "is given twice with different values" });

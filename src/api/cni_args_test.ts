@@ -20,6 +20,12 @@ const good: readonly (readonly [string, string, CniArgs])[] = [
   ["a value with an equals sign", "X=a=b;MAC=x", { mac: "x" }],
   ["empty values", "MAC=;K8S_POD_NAMESPACE=;K8S_POD_NAME=x", {}],
   ["the same key twice alike", `${POD};K8S_POD_NAME=web-0`, { pod }],
+  [
+    "what multus makes of a runtime's",
+    `IgnoreUnknown=true;${POD};K8S_POD_INFRA_CONTAINER_ID=abc;IgnoreUnknown=1;${POD};` +
+    "K8S_POD_INFRA_CONTAINER_ID=abc;MAC=02:00:00:00:00:01;IP=10.0.0.1/24",
+    { mac: "02:00:00:00:00:01", pod },
+  ],
   ["names of JavaScript's own", "__proto__=x;constructor=y;toString=z", {}],
 ];
 

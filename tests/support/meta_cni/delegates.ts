@@ -59,8 +59,11 @@ function configOf(request: NetworkRequest, text: string, device: string | undefi
   return { ...named, plugins: config.plugins.map(addition) };
 }
 
+/** Those of the pod come twice, as from multus: once as it has read them, once as it was given them. */
 function argsOf(args: string, { mac, ips }: NetworkRequest): string {
+  const ofPod = args.split(";").filter((word) => word.startsWith("K8S_POD_"));
   return [
+    ...["IgnoreUnknown=true", ...ofPod],
     args,
     ...(mac === undefined ? [] : [`MAC=${mac}`]),
     ...(ips.length === 0 ? [] : [`IP=${ips.join(",")}`]),

@@ -12,7 +12,7 @@ Deno.test("makeDelegates() names a configuration without name after its network"
   deepStrictEqual(delegate, {
     config: { cniVersion: "1.0.0", type: "bridge", name: "one" },
     ifname: "net1",
-    args: "A=1",
+    args: "IgnoreUnknown=true;A=1",
     runtimeConfig: {},
   });
 });
@@ -44,7 +44,7 @@ Deno.test("makeDelegates() hands MAC, addresses and arguments on", () => {
     { name: "one", mac: "02:00:00:00:00:01", ips: ["10.0.0.1/24"], "cni-args": { spoke: "x" } },
   ]);
   const [delegate] = makeDelegates(parseNetworks(text, "ns"), [PLAIN], new Map(), "A=1");
-  deepStrictEqual(delegate?.args, "A=1;MAC=02:00:00:00:00:01;IP=10.0.0.1/24");
+  deepStrictEqual(delegate?.args, "IgnoreUnknown=true;A=1;MAC=02:00:00:00:00:01;IP=10.0.0.1/24");
   deepStrictEqual(delegate?.config.args, { cni: { spoke: "x" } });
   deepStrictEqual(delegate?.runtimeConfig, { mac: "02:00:00:00:00:01", ips: ["10.0.0.1/24"] });
 });
