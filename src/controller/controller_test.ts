@@ -322,6 +322,32 @@ Deno.test("Controller adds up what the nodes report", async () => {
   deepEqual(await stage.events("a"), ["Accepted", "Degraded", "NetworksReady", "Recovered"]);
 });
 
+Deno.test("Controller tells of a spoke that is held on two nodes, once, until one lets go", async () => {
+  await using stage = await ControllerStage.open();
+  const { stop } = stage.start("one");
+  for (const node of ["n1", "n2"]) await stage.addNode(node);
+  const lan = await stage.create("a");
+  await stage.hold(lan, "a1", { n1: { name: "p", uid: "1" }, n2: { name: "q", uid: "2" } });
+  await stage.says("a", "Ready", "False/SpokeShared");
+  equal(
+    await stage.message("a", "NodesReady"),
+    'Spoke "a1" is held on 2 nodes at once, by pod "default/p" on node "n1" and ' +
+      'pod "default/q" on node "n2": delete one of them',
+  );
+  await until("events", async () => (await stage.events("a")).includes("SpokeShared"));
+  await stop();
+  const since = stage.api.calls.length;
+  stage.start("two");
+  await stage.create("b");
+  await stage.says("b", "Ready", "True/Ready");
+  const writes = stage.api.calls.slice(since).filter((call) => /^patch .* default\/a/.test(call));
+  deepEqual(writes, []);
+  await stage.hold(lan, "a1", { n2: undefined });
+  await stage.says("a", "Ready", "True/Ready");
+  await until("events", async () => (await stage.events("a")).includes("Recovered"));
+  deepEqual((await stage.events("a")).filter((reason) => reason === "SpokeShared").length, 1);
+});
+
 Deno.test("Controller makes a LAN's deletion wait for what is attached, and names it", async () => {
   await using stage = await ControllerStage.open();
   stage.start();

@@ -7,8 +7,9 @@ import {
   type Migration,
 } from "../api/lan_status.ts";
 import { type ConnectedSaying, connectedSaying } from "./connected.ts";
-import type { LanReport, NodeReport, Workload } from "./lan_report.ts";
+import { type LanReport, type NodeReport, userText, type Workload } from "./lan_report.ts";
 import { networksSaying, type NetworksState, type Saying } from "./networks_state.ts";
+import { type SharedSpoke, sharedText, SPOKE_SHARED } from "./shared_spokes.ts";
 import { counted, cut, quoted, textList } from "../base/text_list.ts";
 
 export type LanVerdict =
@@ -23,6 +24,8 @@ export interface LanFacts {
   readonly verdict: LanVerdict;
   readonly networks: NetworksState;
   readonly report: LanReport;
+  /** Those that stay so. */
+  readonly shared: readonly SharedSpoke[];
   /** Absent while the VMs' pods can't be read: what was said last holds then. */
   readonly migrations?: readonly Migration[];
   readonly isDeleting: boolean;
@@ -72,7 +75,7 @@ function lanSayings(
   const NetworksReady = networks.kind === "unknown" && known !== undefined
     ? sayingOf(known) // what was true last, rather than a change that only says we don't know
     : networksSaying(networks);
-  const NodesReady = nodesSaying(report);
+  const NodesReady = nodesSaying(facts);
   const InUse = useSaying(report);
   // Not a part of Ready, which is about what is ours to make: the underlay is others'.
   const Connected = connectedSaying(report.nodes);
@@ -101,13 +104,18 @@ function acceptedSaying(verdict: LanVerdict, spokes = 0): Saying {
   }
 }
 
-function nodesSaying({ nodes, attached }: LanReport): Saying {
-  const faults = nodes.filter(({ ready }) => !ready);
+function nodesSaying({ shared, report: { nodes, attached } }: LanFacts): Saying {
   const clash = mtuClash(nodes);
-  if (faults.length > 0 || clash !== undefined) {
-    const texts = [...faults.map(nodeText), ...(clash === undefined ? [] : [clash])];
+  const texts = [
+    ...shared.map(sharedText),
+    ...nodes.filter(({ ready }) => !ready).map(nodeText),
+    ...(clash === undefined ? [] : [clash]),
+  ];
+  if (texts.length > 0) {
     const message = textList(texts, { most: NODES_MAX, chars: 7_000, separator: "; " });
-    return { status: "False", reason: "Degraded", message };
+    // Where it is among others, it is what nobody would find by looking at the nodes.
+    const reason = shared.length > 0 ? SPOKE_SHARED : "Degraded";
+    return { status: "False", reason, message };
   }
   const notes = nodes.filter(({ conditions = [] }) => conditions.length > 0).map(nodeText);
   const note = notes.length === 0
@@ -154,11 +162,10 @@ function usersText(workloads: readonly Workload[], attached: number): string {
   return textList(workloads.map(workloadText), { most: WORKLOADS_MAX, total: attached });
 }
 
-function workloadText({ node, pod, spoke, containerID }: Workload): string {
-  const who = pod === undefined
-    ? `container "${containerID.slice(0, 12)}"`
-    : `pod "${pod.namespace}/${pod.name}"`;
-  return `${who}${spoke === undefined ? "" : ` (spoke "${spoke}")`} on node "${node}"`;
+function workloadText(workload: Workload): string {
+  const { node, spoke } = workload;
+  const which = spoke === undefined ? "" : ` (spoke "${spoke}")`;
+  return `${userText(workload)}${which} on node "${node}"`;
 }
 
 function deletingSaying({ workloads, attached }: LanReport): Saying {

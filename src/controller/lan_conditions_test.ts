@@ -18,6 +18,7 @@ const GOOD: LanFacts = {
   verdict: { kind: "accepted", ns: "knlvrf", vni: 222 },
   networks: WRITTEN,
   report: NOTHING,
+  shared: [],
   isDeleting: false,
 };
 
@@ -209,6 +210,21 @@ const CASES: readonly Case[] = [
       Ready: `MtuDiffers: the LAN's MTU is 1376 on 1 node ("n2"), 1426 on 2 nodes ("n1", "n3"); ` +
         "set spec.mtu to 1376, or give the nodes' underlays one MTU",
     },
+  },
+  {
+    what: "a spoke that is held on two nodes, first of all that is wrong with them",
+    change: {
+      report: report([
+        node("n1", { attached: 1, mtu: 1426 }),
+        node("n2", { attached: 1, mtu: 1376 }),
+      ], [workload("a"), workload("a", "n2")]),
+      shared: [{ spoke: "a", holders: [workload("a"), workload("a", "n2")] }],
+    },
+    says: {
+      ...{ NodesReady: "False/SpokeShared", InUse: "True/Attached", Ready: "False/SpokeShared" },
+      Connected: "Unknown/Probing",
+    },
+    messages: { Ready: /^Spoke "a" is held on 2 nodes at once, by .*: delete one of them; MtuDif/ },
   },
   {
     what: "nodes that do not reach each other, for which the LAN is ready all the same",

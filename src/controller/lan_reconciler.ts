@@ -20,6 +20,7 @@ import { namespacesOf, wantedNetworks } from "./networks.ts";
 import type { NetworksState } from "./networks_state.ts";
 import { writeNetworks, type WriteResult } from "./network_writer.ts";
 import type { Counters } from "./counters.ts";
+import { sharedSpokes, ShareWatch } from "./shared_spokes.ts";
 
 export interface LanReconcilerOptions {
   readonly view: ClusterView;
@@ -50,6 +51,7 @@ export class LanReconciler {
   readonly #clock: Clock;
   /** When each LAN was first seen to be going, by UID. */
   readonly #goingSince = new Map<string, number>();
+  readonly #shares = new ShareWatch();
 
   constructor(options: LanReconcilerOptions) {
     this.#options = options;
@@ -73,6 +75,7 @@ export class LanReconciler {
   /** To be called when a LAN is gone. */
   forget(lanUid: string): void {
     this.#goingSince.delete(lanUid);
+    this.#shares.forget(lanUid);
   }
 
   async #apply(object: LanObject, signal: AbortSignal): Promise<ReconcileResult | void> {
@@ -86,8 +89,8 @@ export class LanReconciler {
       verdict.kind === "accepted" ? lan : undefined,
       signal,
     );
-    await this.#tell(object, verdict, networks, signal);
-    return nextLook(networks);
+    const againMs = await this.#tell(object, verdict, networks, signal);
+    return soonest(nextLook(networks), againMs);
   }
 
   async #cleanup(object: LanObject, signal: AbortSignal): Promise<"done" | ReconcileResult> {
@@ -99,10 +102,10 @@ export class LanReconciler {
     const verdict = view.acceptance.verdict(object);
     if (verdict === undefined) return {};
     const report = view.report(uid);
-    if (report.attached > 0) {
-      await this.#tell(object, verdict, networks, signal);
-    }
-    const next = nextLook(networks);
+    const againMs = report.attached > 0
+      ? await this.#tell(object, verdict, networks, signal)
+      : undefined;
+    const next = soonest(nextLook(networks), againMs);
     if (next !== undefined) return next;
     if (report.attached > 0) return {}; // a change of the reports calls again
     const waitMs = since + SETTLE_MS - this.#clock.now();
@@ -160,29 +163,36 @@ export class LanReconciler {
     });
   }
 
-  /** Writes the status if it is another one, and tells of what changed by it. */
+  /**
+   * Writes the status if it is another one, and tells of what changed by it. Returns after how many
+   * milliseconds there is more to tell though nothing changes.
+   */
   async #tell(
     seen: LanObject,
     verdict: LanVerdict,
     networks: NetworksState,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<number | undefined> {
     const { view, api, counters, record, date = () => new Date() } = this.#options;
     const key = keyOf(seen);
     // Writing took its time; what it was about must still hold.
     const object = view.lans.get(key);
-    if (object === undefined || !isSameLan(seen, object)) return;
+    if (object === undefined || !isSameLan(seen, object)) return undefined;
     const { uid, generation, resourceVersion, deletionTimestamp } = object.metadata;
     const validation = view.acceptance.validation(object);
     const report = view.report(uid);
     const { launchers } = view;
+    const migrations = launchers === undefined
+      ? undefined
+      : lanMigrations(report.workloads, launchers);
+    const allowed = migrations ?? object.status?.migrations ?? [];
+    const shared = sharedSpokes(report.workloads, allowed);
+    const { lasting, againMs } = this.#shares.look(uid, shared, object.status, this.#clock.now());
     const facts: LanFacts = {
       ...(generation === undefined ? {} : { generation }),
       ...("lan" in validation ? { spokes: validation.lan.spec.spokes.length } : {}),
-      ...{ verdict, networks, report },
-      ...(launchers === undefined
-        ? {}
-        : { migrations: lanMigrations(report.workloads, launchers) }),
+      ...{ verdict, networks, report, shared: lasting },
+      ...(migrations === undefined ? {} : { migrations }),
       isDeleting: deletionTimestamp !== undefined,
     };
     const status = lanStatus(facts, object.status, timeText(date()));
@@ -193,6 +203,7 @@ export class LanReconciler {
       counters.statusWrites++;
       for (const text of lanEvents(object.status, status)) record(written, text);
     }
+    return againMs;
   }
 
   #isUsable(namespace: string): boolean {
@@ -221,6 +232,14 @@ function nextLook(networks: NetworksState): ReconcileResult | undefined {
   const { length } = networks.foreign;
   if (length === 0) return undefined;
   return { requeueAfterMs: length <= MANY_NAMES ? NAME_TAKEN_RETRY_MS : MANY_NAMES_RETRY_MS };
+}
+
+function soonest(
+  next: ReconcileResult | undefined,
+  againMs: number | undefined,
+): ReconcileResult | undefined {
+  if (againMs === undefined) return next;
+  return { requeueAfterMs: Math.min(next?.requeueAfterMs ?? Infinity, againMs) };
 }
 
 /** Whether everything still holds that was decided by `seen`. */

@@ -42,6 +42,13 @@ export function lanReport(lanUid: string, lanNodes: readonly LanNodeObject[]): L
   return { nodes, workloads, attached: nodes.reduce((sum, { attached }) => sum + attached, 0) };
 }
 
+/** Who it is, for people. */
+export function userText({ pod, containerID }: Workload): string {
+  return pod === undefined
+    ? `container "${containerID.slice(0, 12)}"`
+    : `pod "${pod.namespace}/${pod.name}"`;
+}
+
 /** UIDs of all LANs that the agent speaks of. */
 export function reportedLans({ status }: LanNodeObject): ReadonlySet<string> {
   return new Set([
