@@ -1,5 +1,6 @@
 /** An agent as part of a cluster: wires what ties it to API server and kubelet. */
 
+import type { Attachment } from "../agent/attachment.ts";
 import type { AgentParts, Membership } from "../agent/membership.ts";
 import { UnderlaySurvey } from "../agent/underlay_survey.ts";
 import type { Lan } from "../api/lan.ts";
@@ -20,8 +21,8 @@ import { clusterMetrics } from "./cluster_metrics.ts";
 import { CniInstaller, installSource } from "./cni_installer.ts";
 import { deviceOffers } from "./device_offers.ts";
 import { deviceProblems } from "./device_problems.ts";
-import { Holders } from "./holders.ts";
-import { isExpected } from "./migrations.ts";
+import { type Holder, Holders } from "./holders.ts";
+import { isExpected, isMigrating } from "./migrations.ts";
 import { lanNodeStatus } from "./node_report.ts";
 import { NodeReporter } from "./node_reporter.ts";
 import { OrphanWatch } from "./orphan_watch.ts";
@@ -67,6 +68,12 @@ async function findAccess({ kubeconfig, env }: ClusterOptions): Promise<KubeAcce
   }
 }
 
+interface SharedSpoke {
+  readonly attachment: Attachment;
+  /** Who has it on another node. */
+  readonly holder: Holder;
+}
+
 export class ClusterMembership implements Membership {
   readonly lans: ClusterLans;
   readonly gate: PodGate;
@@ -74,7 +81,7 @@ export class ClusterMembership implements Membership {
   readonly #api: KubeApi & Disposable;
   readonly #holders: Holders;
   /** Spokes that this node and another one held when devices were offered last. */
-  #shared = "";
+  #shared: ReadonlyMap<string, SharedSpoke> = new Map();
   readonly #devices: DevicePluginManager;
   readonly #devicesFolder: string;
   readonly #survey: UnderlaySurvey;
@@ -201,7 +208,10 @@ export class ClusterMembership implements Membership {
   changed(): void {
     this.#reporter.changed();
     this.#tables.attachmentsChanged();
-    if (this.#sharedSpokes() !== this.#shared) this.#offerDevices();
+    const shared = this.#sharedSpokes();
+    const isSame = shared.size === this.#shared.size &&
+      [...shared.keys()].every((key) => this.#shared.has(key));
+    if (!isSame) this.#offerDevices();
   }
 
   suspect(id: string): boolean {
@@ -228,17 +238,28 @@ export class ClusterMembership implements Membership {
       return holder !== undefined && attachments.holder(markId(lanUid), spoke) === undefined &&
         !isExpected(this.lans.migrations.of(lanUid, spoke), holder, node.name);
     };
-    this.#shared = this.#sharedSpokes();
+    const shared = this.#sharedSpokes();
+    for (const [key, one] of shared) if (!this.#shared.has(key)) this.#warnOf(one);
+    this.#shared = shared;
     this.#devices.setDevices(deviceOffers(registry.all(), node.name, isTaken));
   }
 
-  #sharedSpokes(): string {
-    const spokes = [...this.#parts.attachments.all()].flatMap(({ lanId, spoke }) =>
-      spoke !== undefined && this.#holders.elsewhere(lanId, spoke) !== undefined
-        ? `${lanId} ${spoke}`
-        : []
-    );
-    return spokes.sort().join();
+  #sharedSpokes(): ReadonlyMap<string, SharedSpoke> {
+    const shared = new Map<string, SharedSpoke>();
+    for (const attachment of this.#parts.attachments.all()) {
+      const { lanId, spoke } = attachment;
+      const holder = spoke === undefined ? undefined : this.#holders.elsewhere(lanId, spoke);
+      if (holder !== undefined) shared.set(`${lanId} ${spoke}`, { attachment, holder });
+    }
+    return shared;
+  }
+
+  /** Each node let its pod have the spoke before it heard of the other; who learns of it says so. */
+  #warnOf({ attachment: { lanId, lan, spoke = "", details }, holder }: SharedSpoke): void {
+    const pod = details?.pod;
+    if (isMigrating(this.lans.migrations.of(lanId, spoke), holder, pod)) return;
+    const fields = { lan, spoke, pod, other: holder };
+    this.#parts.log.warn("Spoke is held here and on another node: delete one of the pods", fields);
   }
 
   /** Devices stay offered: kubelet waits minutes for an agent to come back. */

@@ -164,24 +164,45 @@ Deno.test("ClusterMembership has a spoke healthy for the node that its VM moves 
   again.parts[Symbol.dispose]();
 });
 
-Deno.test("ClusterMembership keeps a spoke healthy that this node holds as well as another", async () => {
-  using dir = new TempDir();
-  using kubelet = startedKubelet(dir);
-  const api = await cluster();
-  await using member = new Member(api, dir);
-  const { parts, membership } = member;
-  await until("the spokes can be had", () => kubelet.allocatable === 2);
-  await parts.add({ args: podArgs("default", "vm") }, { lan: "default/lan-test" });
-  membership.changed();
-  const { uid } = membership.lans.read().lans[0]!.metadata;
-  const attachments = [attachmentOnNode(uid, "pod1", "vm"), attachmentOnNode(uid, "pod2", "vm")];
-  const { status } = lanNodeObject("worker2", attachments);
-  await api.create(LAN_NODES, { metadata: { name: "worker2" } });
-  const at = { name: "worker2" };
-  await api.patch(LAN_NODES, at, { type: "merge", body: { status } }, { subresource: "status" });
-  await until("the other is taken", () => kubelet.allocatable === 1);
-  assert.equal(kubelet.count(RESOURCE)?.allocatable, 1);
-});
+for (const isMoving of [false, true]) {
+  const and = isMoving ? "does not warn where its VM moves" : "warns of it once";
+  Deno.test(`ClusterMembership keeps a spoke healthy that another node holds as well, and ${and}`, async () => {
+    using dir = new TempDir();
+    using kubelet = startedKubelet(dir);
+    const api = await cluster();
+    await using member = new Member(api, dir);
+    const { parts, membership } = member;
+    await until("the spokes can be had", () => kubelet.allocatable === 2);
+    await parts.add({ args: podArgs("default", "next", "u-next") }, { lan: "default/lan-test" });
+    membership.changed();
+    const { uid } = membership.lans.read().lans[0]!.metadata;
+    if (isMoving) {
+      const from = { node: "worker2", namespace: "lab", name: "vm", uid: "uid-of-vm" };
+      const to = { namespace: "default", name: "next", uid: "u-next" };
+      const body = { status: { migrations: [{ spoke: "pod1", from, to }] } };
+      const key = { namespace: "default", name: "lan-test" };
+      await api.patch(LANS, key, { type: "merge", body }, { subresource: "status" });
+      await until("it is known", () => membership.lans.migrations.of(uid, "pod1") !== undefined);
+    }
+    const attachments = [attachmentOnNode(uid, "pod1", "vm"), attachmentOnNode(uid, "pod2", "vm")];
+    const { status } = lanNodeObject("worker2", attachments);
+    await api.create(LAN_NODES, { metadata: { name: "worker2" } });
+    const at = { name: "worker2" };
+    await api.patch(LAN_NODES, at, { type: "merge", body: { status } }, { subresource: "status" });
+    await until("the other is taken", () => kubelet.allocatable === 1);
+    assert.equal(kubelet.count(RESOURCE)?.allocatable, 1);
+    member.read();
+    const warnings = parts.log.records.filter(({ msg }) => /^Spoke is held here and on/.test(msg));
+    assert.deepEqual(
+      warnings.map(({ spoke, pod, other }) => ({ spoke, pod, other })),
+      isMoving ? [] : [{
+        spoke: "pod1",
+        pod: { namespace: "default", name: "next", uid: "u-next" },
+        other: { node: "worker2", pod: { namespace: "lab", name: "vm", uid: "uid-of-vm" } },
+      }],
+    );
+  });
+}
 
 Deno.test("ClusterMembership offers devices from its memory while the API server is away", async () => {
   using dir = new TempDir();
