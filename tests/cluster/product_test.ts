@@ -244,8 +244,11 @@ const STEPS: Readonly<Record<string, (product: Product) => Promise<void>>> = {
       report("conflict shown", performance.now(), took);
     });
     strictEqual((await product.row("second"))["READY"], "False");
-    deepStrictEqual(await product.node("worker1").allocatable(), ["a"]);
-    match((await product.events("LAN", "second")).join("\n"), /Conflict: .*default\/first/);
+    await product.untilAllocatable(["a"]);
+    await until("an event names the winner", async () => {
+      const events = await product.events("LAN", "second");
+      return events.some((text) => /^Conflict: .*default\/first/s.test(text));
+    });
     await cluster.kubectl(["delete", "lan", "first"]);
     const took = await product.untilCondition("second", "Accepted", "Accepted", {
       timeout: TRUTH_MS,
