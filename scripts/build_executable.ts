@@ -12,7 +12,7 @@
 // deno-lint-ignore-file no-console
 
 import { parseArgs } from "node:util";
-import { BUNDLE_INPUTS, bundleProgram, filesUnder } from "./build_bundle.ts";
+import { BUNDLE_INPUTS, bundleProgram, filesUnder, importLate } from "./build_bundle.ts";
 import { unpackingExecutable } from "./build_unpacking.ts";
 import { describe } from "../src/base/errors.ts";
 import { RUN_FLAGS } from "../src/cluster/program_start.ts";
@@ -122,7 +122,8 @@ async function carry(app: string, target: string, made: string): Promise<void> {
   const files = [{ path: "k8slan", mode: 0o755, bytes: await Deno.readFile(deno.trim()) }];
   for await (const path of filesUnder(app)) {
     const name = `app${path.slice(app.length)}`;
-    files.push({ path: name, mode: 0o644, bytes: await Deno.readFile(path) });
+    const text = importLate(await Deno.readTextFile(path));
+    files.push({ path: name, mode: 0o644, bytes: new TextEncoder().encode(text) });
   }
   const executable = await unpackingExecutable(version, target, files);
   await Deno.writeFile(made, executable.stream());
