@@ -9,7 +9,7 @@ import type { Metric } from "../base/metrics_text.ts";
 import { lanName } from "../plan/lan_plan.ts";
 import { HEADER_BYTES, HELLO_BYTES_MAX } from "../probe/hello_codec.ts";
 import { LanProbe } from "../probe/lan_probe.ts";
-import { ProbeReport } from "../probe/probe_report.ts";
+import { probeCounts, ProbeReport } from "../probe/probe_report.ts";
 import { limitMs } from "../probe/schedule.ts";
 import { PollWait } from "../sys/poll_wait.ts";
 import type { Attachments } from "./attachments.ts";
@@ -74,13 +74,14 @@ export class Prober implements Probes {
 
   view(lanId: string): ProbeView | undefined {
     const known = this.#lans.get(lanId);
-    return known === undefined ? undefined : viewOf(known);
+    return known === undefined ? undefined : viewOf(known, this.#clock.now());
   }
 
   metrics(): readonly Metric[] {
+    const now = this.#clock.now();
     return probeMetrics(
       this.#frames,
-      this.#lans.values().map((known) => [lanName(known.lan), viewOf(known)]),
+      this.#lans.values().map((known) => [lanName(known.lan), viewOf(known, now)]),
     );
   }
 
@@ -240,12 +241,14 @@ export class Prober implements Probes {
       log.debug("Probes", { lan: lanName(lan), peers: states.slice(0, 20).join() });
     }
     if (report.update(peers, probe.isKnown(now), now)) this.#options.told();
+    known.judgeAt = Math.min(known.judgeAt, report.heldUntil ?? Infinity);
   }
 }
 
-function viewOf({ probe, report, link }: ProbedLan): ProbeView {
+/** At `now`, not when it was told last: the counts are those of the nodes beside them. */
+function viewOf({ probe, link }: ProbedLan, now: number): ProbeView {
   const peers = probe.peers();
-  const { state, peers: count, reachable } = report.last;
+  const { state, peers: count, reachable } = probeCounts(peers, probe.isKnown(now));
   const nodes = peers.slice(0, 1_000).map((peer): ProbedNodeView => {
     const { node, judged, roundTripMs, lossPercent } = peer;
     return {

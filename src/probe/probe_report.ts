@@ -83,12 +83,18 @@ export class ProbeReport {
   readonly #roundTrip = new SteadyStep(roundTripStep);
   #toldAt = -Infinity;
   #last: ProbeOnNode = { state: "Probing", peers: 0, reachable: 0 };
+  #heldUntil: number | undefined;
 
   /** The same as text. */
   #text = JSON.stringify(this.#last);
 
   get last(): ProbeOnNode {
     return this.#last;
+  }
+
+  /** When the last `update` is to be repeated: it had news that came too soon. Milliseconds. */
+  get heldUntil(): number | undefined {
+    return this.#heldUntil;
   }
 
   /** Takes in how things are at `now`; returns whether there is anything new to tell. */
@@ -103,9 +109,14 @@ export class ProbeReport {
       ...(reachable.length === 0 || roundTrip === undefined ? {} : { roundTripMs: roundTrip }),
     };
     const text = JSON.stringify(next);
+    this.#heldUntil = undefined;
     if (text === this.#text) return false;
     // Where very many nodes go at once, each of the others tells of it a few times, not a thousand.
-    if (now - this.#toldAt < Math.min(GAP_PER_PEER_MS * peers.length, GAP_MAX_MS)) return false;
+    const soonest = this.#toldAt + Math.min(GAP_PER_PEER_MS * peers.length, GAP_MAX_MS);
+    if (now < soonest) {
+      this.#heldUntil = soonest;
+      return false;
+    }
     this.#toldAt = now;
     this.#last = next;
     this.#text = text;

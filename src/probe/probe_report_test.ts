@@ -89,3 +89,21 @@ Deno.test("ProbeReport tells of one of two nodes at once", () => {
   equal(report.update(peers, true, 200), true);
   equal(report.last.unreachable?.[0]?.reason, "Silent");
 });
+
+Deno.test("ProbeReport says when news that came too soon can be told, until they are told or over", () => {
+  const report = new ProbeReport();
+  const peers = [new Peer("n1", 0), new Peer("n2", 0)] as const;
+  report.update(peers, true, 0);
+  equal(report.heldUntil, undefined);
+  peers[0].judged = { state: "reachable" };
+  equal(report.update(peers, true, 10), false);
+  equal(report.heldUntil, 100);
+  equal(report.update(peers, true, 100), true);
+  deepEqual([report.heldUntil, report.last.reachable], [undefined, 1]);
+  peers[1].judged = { state: "reachable" };
+  report.update(peers, true, 110);
+  equal(report.heldUntil, 200);
+  peers[1].judged = { state: "probing" };
+  report.update(peers, true, 120);
+  equal(report.heldUntil, undefined);
+});
