@@ -125,7 +125,11 @@ export async function preparePath(lab: Lab, { client, server, address }: Path): 
   await lab.spawn(server, ["iperf3", "--server", "--forceflush"]).waitFor(/listening/);
 }
 
-export async function gigabits(lab: Lab, { client, address }: Path): Promise<number> {
-  const output = await lab.run(client, ["iperf3", "-J", "-t", `${SECONDS}`, "-c", address]);
+export async function gigabits(
+  lab: Lab,
+  { client, address }: Path,
+  seconds = SECONDS,
+): Promise<number> {
+  const output = await lab.run(client, ["iperf3", "-J", "-t", `${seconds}`, "-c", address]);
   return JSON.parse(output).end.sum_received.bits_per_second / 1e9;
 }

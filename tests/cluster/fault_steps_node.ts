@@ -113,6 +113,8 @@ export const NODE_STEPS: Readonly<Record<string, FaultStep>> = {
       return spokes.filter((spoke) => isThere(worker1.tapPath(spoke))).length >= 2;
     }, { timeout: 30_000, interval: 1 });
     Deno.kill(before, "SIGKILL");
+    const made = spokes.filter((spoke) => isThere(worker1.tapPath(spoke))).length;
+    ok(made < spokes.length, "all taps were there before the agent was killed");
     await worker1.agentReady({ before });
     report("agent killed while attaching, ready again", started);
     for (const name of names) await product.untilRunning(name, { timeout: 90_000 });

@@ -4,14 +4,21 @@ import { deepStrictEqual, match, ok, rejects } from "node:assert/strict";
 import { WEBHOOK_NAME } from "../../src/api/names.ts";
 import { NumberedStream } from "../support/numbered_stream.ts";
 import type { Product } from "../support/product.ts";
-import { lanObject, namespaceObject, podObject } from "../support/product_objects.ts";
-import { say } from "../support/say.ts";
+import {
+  lanObject,
+  namespaceObject,
+  networkObject,
+  podObject,
+} from "../support/product_objects.ts";
+import { report, say } from "../support/say.ts";
 import { until } from "../support/until.ts";
 
 const LAN = "live";
 const OTHERS = "live-others";
 /** Frames to another node that two moves of both nodes may cost, at five hundred a second. */
 const GAP_MAX = 2_000;
+/** From the change of a LAN until kubelet has told the scheduler. Milliseconds. */
+const WITHDRAWN_MS = 3_000;
 
 export const LIVE_STEPS: Readonly<Record<string, (product: Product) => Promise<void>>> = {
   async "a LAN changes while pods use it, and those it changes nothing for do not notice"(product) {
@@ -61,11 +68,19 @@ async function spokesChange(product: Product): Promise<void> {
   ok(one && two);
   await patch(product, { spokes: ["a", "b", "c", "d"] });
   await untilNetworks(product, "default", "a,a-veth,b,b-veth,c,c-veth,d,d-veth,live-any");
-  await until("the new spoke can be had on both nodes", async () => {
+  const isOffered = async (spoke: string) => {
     const lists = await Promise.all(product.nodes.map((node) => node.allocatable()));
-    return lists.every((list) => list.includes("d"));
+    return lists.map((list) => list.includes(spoke));
+  };
+  await until("the new spoke can be had on both nodes", async () => {
+    return (await isOffered("d")).every((is) => is);
   });
   await patch(product, { spokes: ["a", "b", "c"] });
+  const removed = performance.now();
+  await until("the spoke can be had on no node any more", async () => {
+    return !(await isOffered("d")).some((is) => is);
+  }, { timeout: WITHDRAWN_MS, interval: 50 });
+  report("spoke removed, withdrawn on both nodes", removed);
   await untilNetworks(product, "default", "a,a-veth,b,b-veth,c,c-veth,live-any");
 
   await rejects(
@@ -93,6 +108,16 @@ async function namespacesChange(product: Product): Promise<void> {
   await untilNetworks(product, OTHERS, all);
   await untilNetworks(product, "default", "");
   match((await product.condition(LAN, "InUse")).message, /"default\/near"/);
+  const config = { cniVersion: "1.0.0", type: "k8slan", lan: `default/${LAN}` };
+  await product.cluster.apply([
+    podObject("guest", { namespace: OTHERS, networks: `${LAN}-any` }),
+    networkObject("formerly", config),
+    podObject("formerly", { networks: "formerly" }),
+  ]);
+  await product.untilRunning("guest", { namespace: OTHERS });
+  await product.podEvent("formerly", /is not offered in namespace "default"/);
+  await product.cluster.kubectl(["delete", "pod", "guest", "--wait", "-n", OTHERS]);
+  await product.cluster.kubectl(["delete", "pod", "formerly", "--wait"]);
   await patch(product, { namespaces: null });
   await untilNetworks(product, "default", all);
   await untilNetworks(product, OTHERS, "");

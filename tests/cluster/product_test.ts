@@ -35,16 +35,7 @@ rootTest("k8slan, installed from its image and manifest", async (t) => {
 const STEPS: Readonly<Record<string, (product: Product) => Promise<void>>> = {
   async "the document's LAN and pod, once the LAN is offered to the pod's namespace"(product) {
     const { cluster } = product;
-    const [worker1, worker2] = cluster.nodes;
-    ok(worker1 && worker2);
-    const lan = {
-      ...lanObject("lan-test", {}, "k8slan-system"),
-      spec: {
-        ...{ ns: "knlvrf", bridge: "br2", vxlan: "vx2", vni: 222, defaultVxlanDev: "eth0.10" },
-        vxlanDevMap: { [worker1.name]: "eth1", [worker2.name]: "eth1" },
-        spokes: ["pod1", "pod2"],
-      },
-    };
+    const lan = documentLan(product);
     await cluster.apply(lan);
     report(
       "LAN applied, devices allocatable",
@@ -76,19 +67,31 @@ const STEPS: Readonly<Record<string, (product: Product) => Promise<void>>> = {
     match(await product.exec("nginx", ["ls", "-ln", node.tapPath("pod2")]), /^c.* 107 +107 /);
   },
 
-  async "the document's pod in the LAN's own namespace"(product) {
-    await product.cluster.apply([
-      lanObject("lan-test", { vni: 222, spokes: ["pod1", "pod2"] }, "k8slan-system"),
+  async "the document's pod in the LAN's own namespace, and another one that it talks to"(product) {
+    const { cluster } = product;
+    const [worker1, worker2] = cluster.nodes;
+    ok(worker1 && worker2);
+    const namespace = "k8slan-system";
+    await cluster.apply([
+      documentLan(product),
       networkObject("vlan44", { cniVersion: "0.3.1", type: "macvtap" }, {
-        ...{ device: "pod2", namespace: "k8slan-system" },
+        ...{ device: "pod2", namespace },
       }),
     ]);
-    const namespace = "k8slan-system";
-    await product.cluster.apply(
-      podObject("nginx", { namespace, networks: "vlan44", spokes: ["pod2"] }),
-    );
-    await product.untilRunning("nginx", { namespace });
-    match(await product.exec("nginx", ["ip", "link", "show", "net1"], namespace), /net1.*UP/);
+    await product.untilCondition("lan-test", "Ready", "Ready", { namespace });
+    await product.untilAllocatable(["pod1", "pod2"]);
+    // One by the document's own definition, one by that of the controller.
+    await cluster.apply([
+      podObject("nginx", { namespace, node: worker1, networks: "vlan44", spokes: ["pod2"] }),
+      podObject("other", { namespace, node: worker2, networks: "pod1", spokes: ["pod1"] }),
+    ]);
+    const stations = [["nginx", "10.9.2.1"], ["other", "10.9.2.2"]] as const;
+    for (const [pod, address] of stations) {
+      await product.untilRunning(pod, { namespace });
+      await product.exec(pod, ["ip", "addr", "add", `${address}/24`, "dev", "net1"], namespace);
+    }
+    await product.exec("nginx", ["ping", "-c", "1", "-w", "10", "10.9.2.2"], namespace);
+    await product.exec("other", ["ping", "-c", "1", "-w", "10", "10.9.2.1"], namespace);
   },
 
   async "pods of both nodes reach each other by macvtap and by veth"(product) {
@@ -149,7 +152,7 @@ const STEPS: Readonly<Record<string, (product: Product) => Promise<void>>> = {
     const { cluster } = product;
     await cluster.apply(lanObject("many", { vni: 78, spokes: [] }));
     await product.untilCondition("many", "Ready", "Ready");
-    await cluster.apply(deploymentObject("web", 3, { networks: "many-any" }));
+    await cluster.apply(deploymentObject("web", 3, { networks: "many-any", spread: true }));
     await cluster.kubectl(["rollout", "status", "deployment/web", "--timeout=60s"]);
     const names = (await cluster.kubectl(["get", "pods", "-l", "app=web", "-o=name"])).trim()
       .split("\n").map((name) => name.replace("pod/", ""));
@@ -163,7 +166,8 @@ const STEPS: Readonly<Record<string, (product: Product) => Promise<void>>> = {
       }
     }
     await product.untilCondition("many", "InUse", "Attached", { timeout: TRUTH_MS });
-    strictEqual((await product.lan("many")).status?.attached, 3);
+    const row = await product.row("many");
+    deepStrictEqual([row["ATTACHED"], row["NODES"], row["READY"]], ["3", "2", "True"]);
   },
 
   async "kubectl get lan tells the truth, and describe what happened"(product) {
@@ -369,7 +373,7 @@ const STEPS: Readonly<Record<string, (product: Product) => Promise<void>>> = {
       podObject("garbled", { networks: "[{" }),
       podObject("absent", { networks: "no-such-network" }),
     ]);
-    await product.podEvent("garbled", /FailedCreatePodSandBox/);
+    await product.podEvent("garbled", /FailedCreatePodSandBox.*JSON/);
     await product.podEvent("absent", /no-such-network.*not found|not found.*no-such-network/);
     // Annotations of 256 KiB are the most that the API server takes.
     const padded = { name: "right-any", "cni-args": { pad: "x".repeat(240_000) } };
@@ -414,6 +418,19 @@ const STEPS: Readonly<Record<string, (product: Product) => Promise<void>>> = {
   ...VM_STEPS,
 };
 
+/** The LAN of the document; nodes have other names here, and no VLAN device. */
+function documentLan({ cluster }: Product) {
+  const vxlanDevMap = Object.fromEntries(cluster.nodes.map(({ name }) => [name, "eth1"]));
+  const lan = lanObject("lan-test", {}, "k8slan-system");
+  return {
+    ...lan,
+    spec: {
+      ...{ ns: "knlvrf", bridge: "br2", vxlan: "vx2", vni: 222, defaultVxlanDev: "eth0.10" },
+      ...{ vxlanDevMap, spokes: ["pod1", "pod2"] },
+    },
+  };
+}
+
 /** Configurations that can't work, and what a pod's events have to say about them. */
 const BROKEN_NETWORKS: readonly {
   readonly config: string | object;
@@ -421,7 +438,7 @@ const BROKEN_NETWORKS: readonly {
   readonly device?: boolean;
   readonly message: RegExp;
 }[] = [
-  { config: "{", message: /FailedCreatePodSandBox/ },
+  { config: "{", message: /FailedCreatePodSandBox.*JSON/ },
   { config: {}, message: /lan.*spoke|deviceID/ },
   { config: { lan: "nowhere" }, message: /There is no LAN "nowhere"/ },
   { config: { lan: "right", spoke: "z" }, message: /has no spoke "z".*name one of "a"/ },
@@ -431,7 +448,7 @@ const BROKEN_NETWORKS: readonly {
   { config: { cniVersion: "9.9.9", lan: "right" }, message: /9\.9\.9/ },
   { config: { lan: "right", mtu: 9_000 }, message: /MTU 9000.*carries 1426/ },
   { config: { mtu: 1_500 }, device: true, message: /MTU 1500.*carries 1426/ },
-  { config: { attach: "bridge", lan: "right" }, message: /attach/ },
+  { config: { attach: "bridge", lan: "right" }, message: /attach.*"macvtap"\|"veth"/ },
   {
     config: { lan: "right", ipam: { type: "nosuchipam" } },
     message: /nosuchipam/,

@@ -6,10 +6,10 @@
  *     await stage.step(t, "the agent is killed", async (stage) => { … });
  */
 
-import { deepStrictEqual } from "node:assert/strict";
+import { deepStrictEqual, ok } from "node:assert/strict";
 import type { NodeView } from "../../src/api/agent_protocol.ts";
 import type { ClusterNode } from "./cluster_node.ts";
-import { NumberedStream, type StreamEnd } from "./numbered_stream.ts";
+import { NumberedStream, STREAM_SOURCE, type StreamEnd } from "./numbered_stream.ts";
 import type { Product } from "./product.ts";
 import type { ProductNode } from "./product_node.ts";
 import { lanObject, podObject, type PodOptions, TEST_LABEL } from "./product_objects.ts";
@@ -17,6 +17,18 @@ import { report } from "./say.ts";
 import { until } from "./until.ts";
 
 export type FaultStep = (stage: FaultStage) => Promise<void>;
+
+/** A stream that no step may touch. */
+interface Witness {
+  readonly name: string;
+  readonly from: StreamEnd;
+  readonly to: StreamEnd;
+  readonly dst?: string;
+  readonly src?: string;
+}
+
+/** Another station than the one that the other streams come from. */
+const ANSWERER = "02:00:00:00:00:78";
 
 /** Value of TEST_LABEL on what stays for all steps. */
 const WITNESS = "witness";
@@ -31,7 +43,7 @@ export class FaultStage {
   readonly worker2: ProductNode;
   /** What is there between two steps. */
   #picture: readonly string[] = [];
-  #witnesses: readonly (readonly [string, StreamEnd, StreamEnd])[] = [];
+  #witnesses: readonly Witness[] = [];
 
   private constructor(product: Product) {
     this.product = product;
@@ -53,10 +65,15 @@ export class FaultStage {
     ]);
     for (const pod of ["near", "beside", "far"]) await product.untilRunning(pod);
     await product.untilCondition("calm", "InUse", "Attached", { message: /"default\/far"/ });
-    const near = await worker1.end("near");
+    const [near, far] = [await worker1.end("near"), await worker2.end("far")];
     stage.#witnesses = [
-      ["within worker1", near, await worker1.end("beside")],
-      ["from worker1 to worker2", near, await worker2.end("far")],
+      { name: "within worker1", from: near, to: await worker1.end("beside") },
+      { name: "from worker1 to worker2", from: near, to: far },
+      // To a station that bridges and VXLANs know by the other streams.
+      {
+        ...{ name: "from worker2 to worker1", from: far, to: near },
+        ...{ dst: STREAM_SOURCE, src: ANSWERER },
+      },
     ];
     // Elsewhere they cannot be had, as soon as kubelet has said so.
     await product.untilAllocatable(["near"], { nodes: [worker1] });
@@ -83,9 +100,9 @@ export class FaultStage {
    */
   async step(t: Deno.TestContext, title: string, run: FaultStep): Promise<void> {
     await t.step(title, async () => {
-      const streams = this.#witnesses.map(([name, from, to]) => ({
+      const streams = this.#witnesses.map(({ name, from, to, dst, src }) => ({
         name,
-        stream: new NumberedStream(from, to, FRAMES_PER_SECOND),
+        stream: new NumberedStream(from, to, FRAMES_PER_SECOND, dst, src),
       }));
       try {
         await run(this);
@@ -97,6 +114,7 @@ export class FaultStage {
           const { sent, lost: numbers, outOfPlace } = await stream.stop();
           lost.push({ name, sent, lost: numbers.length, first: numbers[0], outOfPlace });
         }
+        ok(lost.every(({ sent }) => sent > 0));
         const none = lost.map((of) => ({ ...of, lost: 0, first: undefined, outOfPlace: 0 }));
         deepStrictEqual(lost, none);
       } catch (cause) {

@@ -18,6 +18,8 @@ export interface StreamReport {
   readonly outOfPlace: number;
 }
 
+/** Address of the station that frames come from. */
+export const STREAM_SOURCE = "02:00:00:00:00:77";
 /** For local experiments (IEEE 802, clause 9). */
 const ETHERTYPE = [0x88, 0xb5];
 const HEADER_BYTES = 14;
@@ -35,14 +37,22 @@ export class NumberedStream implements Disposable {
   readonly #started = performance.now();
   readonly #perSecond: number;
   readonly #dst: string;
+  readonly #src: string;
   /** Tells the frames of one stream from those of others on the same LAN. */
   readonly #tag = crypto.getRandomValues(new Uint32Array(1))[0]!;
   readonly #timer: ReturnType<typeof setInterval>;
   #sent = 0;
 
-  constructor(from: StreamEnd, to: StreamEnd, perSecond = 1_000, dst = BROADCAST) {
+  constructor(
+    from: StreamEnd,
+    to: StreamEnd,
+    perSecond = 1_000,
+    dst = BROADCAST,
+    src = STREAM_SOURCE,
+  ) {
     this.#perSecond = perSecond;
     this.#dst = dst;
+    this.#src = src;
     this.#receiver = new FrameSocket(to.netns, to.ifname);
     this.#sender = new FrameSocket(from.netns, from.ifname);
     this.#timer = setInterval(() => this.#step(), STEP);
@@ -50,7 +60,9 @@ export class NumberedStream implements Disposable {
 
   #step(): void {
     const due = (performance.now() - this.#started) * this.#perSecond / 1_000;
-    while (this.#sent < due) this.#sender.send(frame(this.#dst, this.#tag, this.#sent++));
+    while (this.#sent < due) {
+      this.#sender.send(frame(this.#dst, this.#src, this.#tag, this.#sent++));
+    }
     this.#take(this.#receiver.take());
   }
 
@@ -89,10 +101,10 @@ export class NumberedStream implements Disposable {
   }
 }
 
-function frame(dst: string, tag: number, number: number): Uint8Array<ArrayBuffer> {
+function frame(dst: string, src: string, tag: number, number: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(FRAME_BYTES);
   bytes.set(parseMac(dst));
-  bytes.set([0x02, 0, 0, 0, 0, 0x77], 6);
+  bytes.set(parseMac(src), 6);
   bytes.set(ETHERTYPE, 12);
   const payload = new DataView(bytes.buffer, HEADER_BYTES);
   payload.setUint32(0, tag);

@@ -35,6 +35,8 @@ export interface PodOptions {
   /** Spokes whose devices it asks for. */
   readonly spokes?: readonly string[];
   readonly labels?: Readonly<Record<string, string>>;
+  /** Whether replicas run on as many nodes as there are. */
+  readonly spread?: boolean;
 }
 
 /** A pod that sleeps, and may configure its links. */
@@ -71,14 +73,22 @@ export function podObject(name: string, options: PodOptions = {}) {
 export function deploymentObject(name: string, replicas: number, options: PodOptions) {
   const pod = podObject(name, { ...options, labels: { ...options.labels, app: name } });
   const { labels, annotations } = pod.metadata;
+  const selector = { matchLabels: { app: name } };
+  const spec = options.spread !== true ? pod.spec : {
+    ...pod.spec,
+    topologySpreadConstraints: [{
+      ...{ maxSkew: 1, topologyKey: "kubernetes.io/hostname", whenUnsatisfiable: "DoNotSchedule" },
+      labelSelector: selector,
+    }],
+  };
   return {
     apiVersion: "apps/v1",
     kind: "Deployment",
     metadata: { name, namespace: pod.metadata.namespace, labels },
     spec: {
       replicas,
-      selector: { matchLabels: { app: name } },
-      template: { metadata: { labels, annotations }, spec: pod.spec },
+      selector,
+      template: { metadata: { labels, annotations }, spec },
     },
   };
 }
