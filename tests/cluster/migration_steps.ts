@@ -1,6 +1,6 @@
 /** A VM's move from node to node, with pods in the parts of those that KubeVirt makes for it. */
 
-import { deepStrictEqual, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { MovingVm } from "../support/moving_vm.ts";
 import type { Product } from "../support/product.ts";
 import type { ProductNode } from "../support/product_node.ts";
@@ -8,6 +8,8 @@ import { podObject } from "../support/product_objects.ts";
 import { until } from "../support/until.ts";
 
 const { LAN, SPOKE } = MovingVm;
+/** Within so much frames follow a VM, whether it says anything or not. Milliseconds. */
+const FOLLOWED_MS = 1_000;
 
 export const MIGRATION_STEPS: Readonly<Record<string, (product: Product) => Promise<void>>> = {
   async "a VM takes its spoke to another node and back, and nobody else gets it meanwhile"(
@@ -26,6 +28,7 @@ export const MIGRATION_STEPS: Readonly<Record<string, (product: Product) => Prom
       const { gapMs, lost, early } = await vm.handOver(how);
       say(`hand-over, ${how}: ${gapMs.toFixed(2)} ms without a frame, ${lost} lost`);
       strictEqual(early, 0);
+      ok(gapMs < FOLLOWED_MS, `${gapMs} ms without a frame`);
     }
   },
 };
