@@ -9,6 +9,8 @@ import { isAlone, type TestRun, testRuns, type Tier, TIERS } from "./test_tiers.
 const SKIPPED: TestCounts = { passed: 0, failed: 0, skipped: 1 };
 const FAILED: TestCounts = { passed: 0, failed: 1, skipped: 0 };
 
+const OBTAIN_KUBERNETES = ["run", "-A", "--frozen", "scripts/local_cluster/main.ts", "obtain"];
+
 /** Tests of the kernel and of clusters wait more than they work. */
 const BESIDE_EACH_OTHER = navigator.hardwareConcurrency + 1;
 
@@ -77,6 +79,10 @@ async function prepare(tier: Tier): Promise<Result | undefined> {
   }
   if (tier.needsExecutable && !await run("scripts/build", [])) {
     return result(FAILED, "failed: dist/k8slan could not be built, see above");
+  }
+  // Before tests that mind a busy machine, and only once for all that would wait for it.
+  if (tier.needsKubernetes && !await run(Deno.execPath(), OBTAIN_KUBERNETES)) {
+    return result(FAILED, "failed: programs of Kubernetes could not be obtained, see above");
   }
 }
 

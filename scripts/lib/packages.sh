@@ -21,7 +21,7 @@ need() {
   fi
   echo "packages: installing$packages_missing" >&2
   packages_log=$(mktemp) || return 1
-  if packages_install >"$packages_log" 2>&1; then
+  if packages_alone packages_install >"$packages_log" 2>&1; then
     rm -f "$packages_log"
     return 0
   fi
@@ -41,6 +41,15 @@ packages_has() {
 
 packages_install() {
   apt-get -qq update </dev/null &&
-    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
-      $packages_missing </dev/null
+    DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600 install -y \
+      --no-install-recommends $packages_missing </dev/null
+}
+
+# Runs a command while nobody else does so: of two that call apt, it turns one away.
+packages_alone() {
+  if command -v flock >/dev/null && [ -d /var/lib/dpkg ]; then
+    (flock 9 && "$@") 9</var/lib/dpkg
+  else
+    "$@"
+  fi
 }

@@ -22,7 +22,7 @@ export async function debianFiles(tools: string, say: Say): Promise<readonly str
   await withFileLock(`${folder}.lock`, async () => {
     if (await isFile(`${folder}/complete`)) return;
     say(`Unpacking Debian's ${PACKAGES.join(", ")} into ${folder}, as ${missing[0]} is missing`);
-    await runProgram(["sh", "-euc", UNPACK, folder, ...PACKAGES]).catch((cause) => {
+    await runProgram(["sh", "-euc", UNPACK, folder, LIBRARY, ...PACKAGES]).catch((cause) => {
       throw new Error(
         `${missing.join(", ")} could not be had from Debian; install them by hand`,
         { cause },
@@ -32,10 +32,14 @@ export async function debianFiles(tools: string, say: Say): Promise<readonly str
   return folders;
 }
 
+const LIBRARY = new URL("../lib/packages.sh", import.meta.url).pathname;
+
 const UNPACK = `
+. "$1"
+shift
 rm -rf "$0"
 mkdir -p "$0/packages"
-apt-get -qq update
+packages_alone apt-get -qq update
 cd "$0/packages"
 apt-get -qq download "$@"
 for package in *.deb; do dpkg-deb -x "$package" "$0"; done

@@ -8,11 +8,13 @@ import { quote } from "./components.ts";
 import { loadImage } from "./images.ts";
 import { DEFAULT_NAME, inNode } from "./layout.ts";
 import { nodeEnvironment } from "./node.ts";
+import { obtainPrograms } from "./tools.ts";
 
 /** A command's exit code, from the cluster's name and the arguments. */
 type Command = (name: string, args: readonly string[]) => Promise<number>;
 
 const COMMANDS: Readonly<Record<string, Command>> = {
+  obtain,
   up,
   env: printEnv,
   kubectl: runKubectl,
@@ -40,6 +42,12 @@ async function main(args: readonly string[]): Promise<number> {
     }
     return 1;
   }
+}
+
+async function obtain(): Promise<number> {
+  const { kubernetes } = await obtainPrograms(say);
+  console.log(`Kubernetes is in ${kubernetes}`);
+  return 0;
 }
 
 async function up(name: string, args: readonly string[]): Promise<number> {

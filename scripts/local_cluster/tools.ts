@@ -4,11 +4,14 @@ import { runProgram } from "../../tests/support/lab_process.ts";
 import { debianFiles } from "./debian_files.ts";
 import { kubernetesBinaries } from "./kubernetes_binaries.ts";
 
-export interface Tools {
+export interface Programs {
   /** Folder of kube-apiserver, kubelet, kubectl and the like. */
   readonly kubernetes: string;
   /** Folders of etcd, containerd, ctr and runc; empty when the machine's own are taken. */
   readonly folders: readonly string[];
+}
+
+export interface Tools extends Programs {
   /** Folder of the plain CNI plugins. */
   readonly cniPlugins: string;
   readonly busybox: string;
@@ -32,10 +35,17 @@ const CNI_PLUGIN_FOLDERS = ["/usr/lib/cni", "/usr/libexec/cni", "/opt/cni/bin"];
 export async function obtainTools(say: Say): Promise<Tools> {
   await installPackages(PACKAGES);
   return {
-    kubernetes: await kubernetesBinaries(toolsFolder(), say),
-    folders: await debianFiles(toolsFolder(), say),
+    ...await obtainPrograms(say),
     cniPlugins: await findCniPlugins(),
     busybox: await findBusybox(),
+  };
+}
+
+/** What takes long the first time: minutes, where Kubernetes has to be built. Throws as `obtainTools`. */
+export async function obtainPrograms(say: Say): Promise<Programs> {
+  return {
+    kubernetes: await kubernetesBinaries(toolsFolder(), say),
+    folders: await debianFiles(toolsFolder(), say),
   };
 }
 

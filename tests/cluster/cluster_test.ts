@@ -2,10 +2,12 @@ import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/st
 import { downCluster } from "../../scripts/local_cluster/cluster.ts";
 import { BUSYBOX_IMAGE } from "../../scripts/local_cluster/images.ts";
 import { Pki } from "../../scripts/local_cluster/pki.ts";
+import { obtainPrograms } from "../../scripts/local_cluster/tools.ts";
 import { startCluster, type TestCluster } from "../support/cluster.ts";
 import { startDevicePlugin } from "../support/cluster_device_plugin.ts";
 import { LabProcess, runProgram } from "../support/lab_process.ts";
 import { rootTest } from "../support/netns_lab.ts";
+import { say } from "../support/say.ts";
 import { until } from "../support/until.ts";
 
 rootTest("startCluster() makes a cluster that works, and leaves nothing", async (t) => {
@@ -31,6 +33,7 @@ rootTest("startCluster() makes a cluster that works, and leaves nothing", async 
 rootTest("downCluster() removes what was half made when it crashed", async () => {
   const name = `crash-${Deno.pid}`;
   const log = `/var/lib/k8slan-cluster-${name}/components/apiserver/pid`;
+  await obtainPrograms(say); // which may take longer than what is waited for below
   await using up = new LabProcess([SCRIPT, "--name", name, "up"]);
   await until("the API server has begun", () => Deno.stat(log), { timeout: 120_000 });
   up.kill("SIGKILL");

@@ -1,9 +1,7 @@
 /** A real etcd and kube-apiserver on loopback, for a test to talk to, stop, start and empty. */
 
-import { debianFiles } from "../../scripts/local_cluster/debian_files.ts";
-import { kubernetesBinaries } from "../../scripts/local_cluster/kubernetes_binaries.ts";
 import { Pki } from "../../scripts/local_cluster/pki.ts";
-import { toolsFolder } from "../../scripts/local_cluster/tools.ts";
+import { obtainPrograms } from "../../scripts/local_cluster/tools.ts";
 import type { KubeAccess } from "../../src/kube/kube_access.ts";
 import { until } from "./until.ts";
 
@@ -16,9 +14,8 @@ interface Programs {
 async function findPrograms(): Promise<Programs> {
   // deno-lint-ignore no-console -- it may be minutes until the first test runs
   const say = (line: string) => console.error(line);
-  const kubernetes = await kubernetesBinaries(toolsFolder(), say);
-  const folders = [...await debianFiles(toolsFolder(), say), "/usr/bin", "/usr/local/bin"];
-  for (const folder of folders) {
+  const { kubernetes, folders } = await obtainPrograms(say);
+  for (const folder of [...folders, "/usr/bin", "/usr/local/bin"]) {
     const etcd = `${folder}/etcd`;
     if (await Deno.stat(etcd).then(() => true, () => false)) {
       return { etcd, apiServer: `${kubernetes}/kube-apiserver` };
