@@ -7,12 +7,16 @@ import { type AgentLab, createAgentLab, seedLan } from "../support/agent_lab.ts"
 import { differences, sentinel } from "../support/frame_kinds.ts";
 import { HandOver } from "../support/hand_over.ts";
 import { lanTest } from "../support/lan_features.ts";
+import { readEthernet } from "../support/packets.ts";
 import { FrameSocket } from "../support/raw_frames.ts";
-import { attachStation, pass, type Station } from "../support/stations.ts";
+import { attachStation, pass, quietWorkload, Station } from "../support/stations.ts";
+import { until } from "../support/until.ts";
 
 const LAN = "k8slan-system/lan-test";
 /** An address behind the VM, of which no list knows. */
 const NESTED = "02:00:00:00:0e:57";
+/** What a VM asks for by `macAddress`. */
+const ASKED = "02:00:00:00:08:01";
 /** Ethertype and first bytes of what agents say to each other through every LAN. */
 const HELLO = "88b56b38736c";
 /** Longer than stacks wait before they say that they are there. Milliseconds. */
@@ -30,7 +34,10 @@ interface Stage extends AsyncDisposable {
   target(): Promise<Station>;
 }
 
-async function prepare(): Promise<Stage> {
+/** `vm` is what the VM's pods ask for, beside the LAN. */
+async function prepare(
+  vm: Readonly<Record<string, unknown>> = { spoke: "pod1" },
+): Promise<Stage> {
   const lab = await createAgentLab({ nodes: 3 });
   const stations: Station[] = [];
   const station = async (node: string, name: string, config: object) => {
@@ -43,7 +50,11 @@ async function prepare(): Promise<Stage> {
     const near = await station("worker1", "near", { spoke: "pod2" });
     const beside = await station("worker2", "beside", { spoke: "pod3" });
     const far = await station("worker3", "far", { spoke: "pod4" });
-    const source = await station("worker1", "source", { spoke: "pod1" });
+    // It says nothing but what a test says for it.
+    const first = await quietWorkload(lab, "source");
+    const { mac } = await lab.node("worker1").attach(first, { lan: LAN, ...vm });
+    const source = new Station(first, mac);
+    stations.push(source);
     // All tables lead to the VM, and to what is behind it.
     for (const mac of [source.mac, NESTED]) {
       for (const { wire } of [beside, far]) {
@@ -53,7 +64,7 @@ async function prepare(): Promise<Stage> {
     }
     return {
       ...{ lab, near, beside, far, source },
-      target: () => station("worker2", "target", { spoke: "pod1" }),
+      target: () => station("worker2", "target", vm),
       async [Symbol.asyncDispose]() {
         for (const made of stations) made[Symbol.dispose]();
         await lab[Symbol.asyncDispose]();
@@ -109,6 +120,38 @@ lanTest("a VM's next pod has the address of its first, and says nothing of it", 
     });
     assert.deepEqual(await stream.probe(20), { source: 20, target: 0 });
   }
+});
+
+lanTest("a VM's next pod on a veth speaks with the address that the VM asks for", async () => {
+  await using stage = await prepare({ attach: "veth", mac: ASKED });
+  const { far, source } = stage;
+  far.wire.take();
+  const target = await stage.target();
+  assert.deepEqual([source.mac, target.mac], [ASKED, ASKED]);
+  await far.wire.first("a frame of the next pod", (frame) => readEthernet(frame).src === ASKED);
+  const stream = new HandOver({
+    ...{ sender: far.wire, source: source.wire, target: target.wire, mac: ASKED },
+  });
+  // The VM is where it was, and what is sent to it comes elsewhere.
+  assert.deepEqual(await stream.probe(), { source: 0, target: 20 });
+  await until("frames come to the VM again, as it speaks", async () => {
+    source.wire.send(sentinel(ASKED).frame);
+    return (await stream.probe()).source === 20;
+  }, { timeout: 30_000 });
+});
+
+lanTest("a VM's next pod on a veth has another address unless the VM asks for one", async () => {
+  await using stage = await prepare({ attach: "veth" });
+  const { far, source } = stage;
+  far.wire.take();
+  const target = await stage.target();
+  assert.notEqual(target.mac, source.mac);
+  // It speaks, but not in the VM's name.
+  await far.wire.first("its own frame", (frame) => readEthernet(frame).src === target.mac);
+  const stream = new HandOver({
+    ...{ sender: far.wire, source: source.wire, target: target.wire, mac: source.mac },
+  });
+  assert.deepEqual(await stream.probe(), { source: 20, target: 0 });
 });
 
 lanTest("frames follow a VM as soon as it is announced on its next node", async () => {

@@ -159,6 +159,29 @@ lanTest("pinMac lets all frames of the own address pass and none of another", as
   });
 });
 
+lanTest("pinMac hears a guest on its next veth where its address was asked for", async (t) => {
+  await using setting = await Setting.create({ pinMac: true });
+  const { near, far } = setting;
+  const here = await setting.attach(near, "pod4");
+  const on = async (node: AgentNode, name: string, asked: object) => {
+    const station = await attachStation(setting.lab, node.name, name, {
+      ...{ lan: LAN, attach: "veth", ...asked },
+    });
+    setting.stations.push(station);
+    return station;
+  };
+  for (const [kind, asked] of [["given", {}], ["asked", { mac: "02:00:00:00:08:01" }]] as const) {
+    await t.step(`an address that is ${kind}`, async () => {
+      const first = await on(near, `${kind}-first`, asked);
+      const next = await on(far, `${kind}-next`, asked);
+      await setting.ready([next, here]);
+      // A guest keeps the address of its first pod.
+      const heard = await comeThrough(next, here, [first.mac]);
+      assert.deepEqual(heard, kind === "asked" ? [first.mac] : []);
+    });
+  }
+});
+
 function isOwn({ mac }: Station) {
   return ({ frame }: { readonly frame: Uint8Array }) => readEthernet(frame).src === mac;
 }

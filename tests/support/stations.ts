@@ -33,6 +33,13 @@ export async function attachStation(
   return new Station(workload, mac);
 }
 
+/** A workload whose own network stack says nothing. */
+export async function quietWorkload(lab: AgentLab, name: string): Promise<Workload> {
+  const workload = await lab.addWorkload(name);
+  await workload.run(["sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1"]);
+  return workload;
+}
+
 /** Sends `frames` at one end, and takes at the other until all of them have come. */
 export async function pass(
   from: FrameSocket,

@@ -3,6 +3,7 @@
 import { formatMac } from "../../../src/base/mac.ts";
 import { type AgentLab, createAgentLab, type Workload } from "../agent_lab.ts";
 import { FrameSocket } from "../raw_frames.ts";
+import { quietWorkload } from "../stations.ts";
 import { TapQueue } from "../tap_device.ts";
 import { keys, type PathId, type SubjectId, SUBJECTS } from "./matrix.ts";
 
@@ -131,13 +132,6 @@ async function addPod(
   const workload = await quietWorkload(lab, name);
   const { mac } = await lab.node(node).attach(workload, config);
   return speaker(new FrameSocket(workload.netns, "net1"), mac);
-}
-
-/** One whose own network stack says nothing. */
-async function quietWorkload(lab: AgentLab, name: string): Promise<Workload> {
-  const workload = await lab.addWorkload(name);
-  await workload.run(["sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1"]);
-  return workload;
 }
 
 /**
