@@ -4,11 +4,13 @@ import { type Exception, exceptionOf } from "../tests/support/compatibility/expe
 import {
   type Cell,
   keys,
+  LAN_MTU,
   type Outcome,
   type PathId,
   PATHS,
   SUBJECTS,
   TRAFFIC,
+  UNDERLAY_MTU,
 } from "../tests/support/compatibility/matrix.ts";
 
 /** The whole document; cells that nothing is known of are said to be unknown. */
@@ -32,10 +34,15 @@ this page is not true; \`scripts/compatibility\` measures it on your machine and
   \`domainAttachmentType: tap\` does.
 - **veth, pod**: \`<spoke>-veth\` or \`<lan>-any\`.
 - **veth, VM behind a bridge**: the same, with a bridge and a tap in the pod, as KubeVirt's bindings
-  \`bridge\` and \`managedTap\` do.
+  \`bridge\` and \`managedTap\` do. Measured with a bridge as Linux makes it by default and with a
+  program at the tap, without KubeVirt and QEMU.
 
 **yes** means: each frame arrives once and unchanged, at whoever is to get it, without anybody
 having asked for it.
+
+**Jumbo**: all cells are measured on LANs with MTU ${LAN_MTU}, which is what an underlay with MTU
+${UNDERLAY_MTU} leaves (74 bytes less). Your LAN has what your underlay leaves, unless \`spec.mtu\` says
+less.
 `;
 
 const FOOT = `## What is the same everywhere
@@ -43,6 +50,10 @@ const FOOT = `## What is the same everywhere
 - 802.3x pause frames (01:80:c2:00:00:01) go nowhere: the kernel's bridge keeps them.
 - A macvtap cannot be a port of a bridge in the pod: the kernel refuses it. For a VM behind a
   bridge take the veth. A veth, in turn, has no \`/dev/tapN\`.
+- A bridge in a VM's pod looks at multicast once there is an IGMP or MLD querier on the LAN, such as
+  a multicast router: IP multicast that the guest has not joined then no longer comes to it (but for
+  224.0.0.x and ff02::1). Without a querier, as measured here, all of it comes. A macvtap, and the
+  LAN's own bridge, never look at it.
 - IPv4 multicast in fragments reaches a macvtap as one frame: the kernel joins them.
 - \`pinMac\` and \`broadcastLimit\`, where a LAN has them, drop what they are there to drop.
 `;

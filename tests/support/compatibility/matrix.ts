@@ -17,6 +17,11 @@ import {
   neighbourSolicitation,
 } from "../packets.ts";
 
+/** Leaves room for jumbo frames between workloads. Bytes. */
+export const UNDERLAY_MTU = 9000;
+/** Less VXLAN over IPv6, and one VLAN tag. Bytes. */
+export const LAN_MTU = UNDERLAY_MTU - 74;
+
 export const SUBJECTS = {
   tapPod: { title: "macvtap, pod", attach: "macvtap" },
   tapVm: { title: "macvtap, VM on its tap", attach: "macvtap" },
@@ -97,7 +102,7 @@ export const TRAFFIC = {
       }),
   },
   jumbo: {
-    title: "The LAN's whole MTU, and a VLAN tag more",
+    title: `Jumbo: the LAN's whole MTU (${LAN_MTU}), and a VLAN tag more`,
     frames: ofKinds(/as long as the MTU/),
   },
   oversize: {

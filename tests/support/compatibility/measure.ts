@@ -5,6 +5,7 @@ import { sentinel } from "../frame_kinds.ts";
 import {
   type Cell,
   keys,
+  LAN_MTU,
   type Outcome,
   type PathId,
   PATHS,
@@ -13,7 +14,7 @@ import {
   TRAFFIC,
   type TrafficId,
 } from "./matrix.ts";
-import { type CompatibilityStage, LAN_MTU, type Speaker } from "./stage.ts";
+import type { CompatibilityStage, Speaker } from "./stage.ts";
 
 const EMSGSIZE = 90;
 /** What is sent before a sentinel comes before it, unless the kernel moved the sender to another CPU. */

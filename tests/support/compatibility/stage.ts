@@ -5,12 +5,7 @@ import { type AgentLab, createAgentLab, type Workload } from "../agent_lab.ts";
 import { FrameSocket } from "../raw_frames.ts";
 import { quietWorkload } from "../stations.ts";
 import { TapQueue } from "../tap_device.ts";
-import { keys, type PathId, type SubjectId, SUBJECTS } from "./matrix.ts";
-
-/** Leaves room for jumbo frames between workloads. Bytes. */
-const UNDERLAY_MTU = 9000;
-/** Less VXLAN over IPv6, and one VLAN tag. Bytes. */
-export const LAN_MTU = UNDERLAY_MTU - 74;
+import { keys, LAN_MTU, type PathId, type SubjectId, SUBJECTS, UNDERLAY_MTU } from "./matrix.ts";
 
 /** Where frames are sent and received. */
 export interface End extends Disposable {
