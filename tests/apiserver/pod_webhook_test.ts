@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { DEFAULT_OPTIONS } from "../../scripts/manifests/common.ts";
 import { podWebhookObjects } from "../../scripts/manifests/manifest.ts";
+import { parseAttachConfig } from "../../src/api/cni_config.ts";
+import { RESOURCE_NAME_ANNOTATION } from "../../src/api/names.ts";
 import { type RunningServers, startServers } from "../../src/controller/servers.ts";
 import { FetchKubeApi } from "../../src/kube/fetch_kube_api.ts";
 import {
@@ -234,9 +236,23 @@ for (const certificate of ["own", "cert-manager"] as const) {
   });
 }
 
-Deno.test("an API server takes every object of docs/pods.md", async () => {
+Deno.test("an API server takes every object that the documentation shows", async (t) => {
   await installLanCrd(api);
-  const objects = await docObjects("pods.md");
-  assert.ok(objects.length > 10, String(objects.length));
-  for (const object of objects) await applyObject(kube, object, { dryRun: true });
+  for (const page of ["README.md", "docs/pods.md", "docs/protection.md"]) {
+    await t.step(page, async () => {
+      const objects = await docObjects(page);
+      assert.notEqual(objects.length, 0);
+      for (const object of objects) {
+        await applyObject(kube, object, { dryRun: true });
+        if (object.kind === "NetworkAttachmentDefinition") readConfig(object);
+      }
+    });
+  }
 });
+
+/** Throws unless the plugin takes the definition's configuration, as multus hands it over. */
+function readConfig({ metadata, spec }: RawObject): void {
+  const resourceName = metadata.annotations?.[RESOURCE_NAME_ANNOTATION];
+  const device = resourceName === undefined ? {} : { deviceID: resourceName.split("/")[1] };
+  parseAttachConfig({ ...JSON.parse(spec.config), ...device }, "");
+}

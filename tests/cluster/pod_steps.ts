@@ -19,7 +19,7 @@ const WITH_WEBHOOK = ["router3", "router4", "gateway"];
 export const POD_STEPS: Readonly<Record<string, (product: Product) => Promise<void>>> = {
   async "pods run as docs/pods.md writes them"(product) {
     const { cluster } = product;
-    const objects = (await docObjects("pods.md")).map((object) => runnable(product, object));
+    const objects = (await docObjects("docs/pods.md")).map((object) => runnable(product, object));
     const ofKind = (...kinds: readonly string[]) =>
       objects.filter(({ kind }) => kinds.includes(kind));
     await cluster.kubectl(["apply", "-f", MANIFEST]);
