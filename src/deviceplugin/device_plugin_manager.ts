@@ -19,6 +19,8 @@ export interface DevicePluginOptions {
    * Undefined: the device cannot be had, and the pod is refused.
    */
   readonly pathOf: (resource: string, deviceId: string) => string | undefined;
+  /** Called for each device that kubelet gives to a pod; of which pod, kubelet doesn't say. */
+  readonly allocated?: (resource: string, deviceId: string) => void;
   readonly log: Log;
   /** Called after `state` may have become something else. */
   readonly changed?: () => void;
@@ -138,6 +140,7 @@ export class DevicePluginManager implements Disposable {
         resource,
         devices,
         pathOf: (deviceId) => this.#options.pathOf(resource, deviceId),
+        allocated: (deviceId) => this.#options.allocated?.(resource, deviceId),
         log: this.#log,
         counters: this.#counters,
         watchersChanged: () => {

@@ -34,6 +34,8 @@ export interface DevicePluginServerOptions {
   readonly devices: readonly PluginDevice[];
   /** The device file that kubelet is promised for a device; undefined if it has none. */
   readonly pathOf: (deviceId: string) => string | undefined;
+  /** Called for each device that kubelet gives to a pod; of which pod, kubelet doesn't say. */
+  readonly allocated?: (deviceId: string) => void;
   readonly log: Log;
   readonly counters: PluginCounters;
   /** Called after kubelet has begun or ended to watch. */
@@ -43,6 +45,7 @@ export interface DevicePluginServerOptions {
 export class DevicePluginServer implements Disposable {
   readonly #listener: GrpcListener;
   readonly #pathOf: (deviceId: string) => string | undefined;
+  readonly #allocated: (deviceId: string) => void;
   readonly #watchersChanged: () => void;
   readonly #watchers = new Set<Watcher>();
   readonly #log: Log;
@@ -54,6 +57,7 @@ export class DevicePluginServer implements Disposable {
     this.#log = options.log;
     this.#counters = options.counters;
     this.#pathOf = options.pathOf;
+    this.#allocated = options.allocated ?? (() => {});
     this.#watchersChanged = options.watchersChanged ?? (() => {});
     const { empty, options: optionsCodec, allocateRequest, allocateResponse } =
       devicePluginCodecs();
@@ -115,7 +119,11 @@ export class DevicePluginServer implements Disposable {
   #allocate(request: AllocateRequest): AllocateResponse {
     this.#counters.allocations++;
     try {
-      return allocate(request, (id) => this.#has(id) ? this.#pathOf(id) : undefined);
+      const answer = allocate(request, (id) => this.#has(id) ? this.#pathOf(id) : undefined);
+      for (const { devices_ids } of request.container_requests) {
+        devices_ids.forEach(this.#allocated);
+      }
+      return answer;
     } catch (error) {
       this.#log.warn("Allocate refused", { error: describe(error) });
       throw error;

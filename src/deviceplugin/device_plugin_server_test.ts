@@ -20,6 +20,7 @@ class Setting implements Disposable {
   readonly log = new LogRecorder();
   readonly counters = { lists: 0, allocations: 0 };
   readonly watchers: number[] = [];
+  readonly allocated: string[] = [];
   readonly server: DevicePluginServer;
 
   constructor(pathOf: (id: string) => string | undefined = () => TAP) {
@@ -27,6 +28,7 @@ class Setting implements Disposable {
       path: this.path,
       devices: [POD1],
       pathOf,
+      allocated: (id) => this.allocated.push(id),
       log: this.log,
       counters: this.counters,
       watchersChanged: () => this.watchers.push(this.server.watchers),
@@ -71,6 +73,16 @@ Deno.test("DevicePluginServer announces no optional call", async () => {
     pre_start_required: false,
     get_preferred_allocation_available: false,
   });
+});
+
+Deno.test("DevicePluginServer tells which device kubelet gives away, but not what it refuses", async () => {
+  using setting = new Setting();
+  setting.server.listen();
+  using client = new PluginClient(setting.path);
+  assert.equal(await codeOf(client.allocate(["pod1", "absent"])), "InvalidArgument");
+  assert.deepEqual(setting.allocated, []);
+  await client.allocate(["pod1"]);
+  assert.deepEqual(setting.allocated, ["pod1"]);
 });
 
 for (const method of ["GetPreferredAllocation", "PreStartContainer"]) {

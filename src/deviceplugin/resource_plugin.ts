@@ -16,6 +16,7 @@ export interface ResourcePluginOptions {
   readonly resource: string;
   readonly devices: readonly PluginDevice[];
   readonly pathOf: (deviceId: string) => string | undefined;
+  readonly allocated: (deviceId: string) => void;
   readonly log: Log;
   readonly counters: PluginCounters;
   readonly watchersChanged: () => void;
