@@ -21,6 +21,7 @@ import type { TapOwner, WantedAttachment } from "../plan/wanted.ts";
 import {
   type Attachment,
   attachmentKey,
+  type PodIdentity,
   requireUnmoved,
   type Target,
   wantedAttachment,
@@ -43,6 +44,8 @@ export interface AttachDependencies {
   readonly mutex: KeyedMutex;
   /** Called when the attachments of a LAN have changed. */
   readonly changed: (lanId: string) => void;
+  /** Called when a pod asked for an attachment and did not get it. */
+  readonly failed?: (pod: PodIdentity) => void;
   /** Has a say in each attachment; without one, this node decides alone. */
   readonly gate?: AttachGate;
   readonly log: Log;
@@ -57,8 +60,17 @@ export class AttachService {
 
   /** Makes the interface. After any failure nothing of it is left. */
   async add(request: AddRequest): Promise<AttachResult> {
-    const { mutex } = this.#deps;
     const config = parseAttachConfig(request.config, request.args ?? "");
+    try {
+      return await this.#add(config, request);
+    } catch (error) {
+      if (config.pod !== undefined) this.#deps.failed?.(config.pod);
+      throw error;
+    }
+  }
+
+  async #add(config: AttachConfig, request: AddRequest): Promise<AttachResult> {
+    const { mutex } = this.#deps;
     // A DEL that comes meanwhile waits, and then finds what it is about.
     return await mutex.run(attachmentKey(request), async () => {
       const selected = this.#select(config);

@@ -645,6 +645,20 @@ Deno.test("require() names container and interface that are not attached", () =>
   );
 });
 
+Deno.test("add() tells which pod did not get what it asked for", async () => {
+  using agent = new AgentParts();
+  const failed: unknown[] = [];
+  const service = new AttachService({
+    ...{ ...agent, tapOwner: { uid: 107, gid: 107 }, changed: () => {} },
+    failed: (pod) => failed.push(pod),
+  });
+  const args = podArgs("k8slan-system", "vm-1", "uid-1");
+  await assert.rejects(service.add(addRequest({ args }, { lan: "absent" })), codeIs("LanNotFound"));
+  await assert.rejects(service.add(addRequest({}, { lan: "absent" })), codeIs("LanNotFound"));
+  await service.add(addRequest({ args }));
+  assert.deepEqual(failed, [{ namespace: "k8slan-system", name: "vm-1", uid: "uid-1" }]);
+});
+
 /** The service of `agent` with a gate that notes what it is asked. */
 function gated(agent: AgentParts, answer: () => Promise<void> = () => Promise.resolve()) {
   const asked: AttachAsk[] = [];

@@ -63,6 +63,11 @@ export class LanRegistry {
     return known?.verdict.accepted ? known.lan : undefined;
   }
 
+  /** The accepted LAN that has the spoke. */
+  ofSpoke(spoke: string): Lan | undefined {
+    return this.#bySpoke.get(spoke)?.lan;
+  }
+
   /**
    * The LAN and spoke that a request to attach means. Throws `K8slanError` "LanNotFound",
    * "LanAmbiguous", "LanNotAccepted", "LanDeleting", "SpokeNotFound" or "NamespaceNotAllowed".

@@ -136,6 +136,7 @@ export async function agentMain(
       membership.changed();
       probes.changed();
     },
+    failed: (pod) => membership.attachFailed(pod),
   });
   const reconciler = new Reconciler({
     ...{ node, kernel, builder, registry, attachments, records, taps, service, mutex, drift, log },

@@ -8,6 +8,7 @@ import type { Lan } from "../api/lan.ts";
 import type { NodeFacts } from "../plan/lan_plan.ts";
 import type { Peers } from "../plan/vtep.ts";
 import type { AttachGate } from "./attach_gate.ts";
+import type { PodIdentity } from "./attachment.ts";
 import type { Attachments } from "./attachments.ts";
 import type { DriftWatch } from "./drift_watch.ts";
 import type { LanRegistry } from "./lan_registry.ts";
@@ -49,6 +50,8 @@ export interface Membership extends Disposable {
   lansChanged(): void;
   /** Attachments, conditions or problems have become others. */
   changed(): void;
+  /** A pod asked for an attachment and did not get it. */
+  attachFailed(pod: PodIdentity): void;
   /** The other nodes that the LAN is in use on; undefined when nobody knows. */
   expectedNodes(lanUid: string): ReadonlySet<string> | undefined;
   /** Looks at what `DriftWatch` suspects; false for the id of a LAN. */
@@ -74,6 +77,7 @@ export function standalone(
     metrics: () => [],
     lansChanged: () => {},
     changed: () => {},
+    attachFailed: () => {},
     expectedNodes: () => undefined,
     suspect: () => false,
     lookAgain: () => {},

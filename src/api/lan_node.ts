@@ -13,6 +13,7 @@ export const NODE_ATTACHMENTS_MAX = 4096;
 export const NODE_CONDITIONS_MAX = 16;
 export const NODE_PROBLEMS_MAX = 64;
 export const NODE_UNREACHABLE_MAX = 16;
+export const NODE_UNATTACHED_MAX = 64;
 
 const name = z.string().min(1).max(253);
 const uid = z.string().min(1).max(128);
@@ -41,6 +42,12 @@ const attachmentSchema = z.object({
   containerID: z.string().max(256),
   mac: z.string().max(17).exactOptional(),
   pod: podSchema.exactOptional(),
+});
+
+const unattachedSchema = z.object({
+  lanUid: uid.meta({ description: "UID of the LAN" }),
+  spoke: z.string().max(63),
+  pod: podSchema,
 });
 
 const probeSchema = z.object({
@@ -103,6 +110,10 @@ export const lanNodeStatusSchema = z.object({
     "x-kubernetes-list-type": "atomic",
   }),
   attached: count.meta({ description: "Number of workloads attached here" }),
+  unattached: z.array(unattachedSchema).max(NODE_UNATTACHED_MAX).exactOptional().meta({
+    description: "Pods that lately got a spoke's device and are not attached to the spoke",
+    "x-kubernetes-list-type": "atomic",
+  }),
   problems: z.array(conditionSchema).max(NODE_PROBLEMS_MAX).exactOptional().meta({
     description: "What is wrong on this node with no LAN in particular",
     "x-kubernetes-list-type": "atomic",
@@ -113,3 +124,4 @@ export type LanNodeStatus = DeepReadonly<z.output<typeof lanNodeStatusSchema>>;
 export type LanOnNode = DeepReadonly<z.output<typeof lanOnNodeSchema>>;
 export type ProbeOnNode = DeepReadonly<z.output<typeof probeSchema>>;
 export type AttachmentOnNode = DeepReadonly<z.output<typeof attachmentSchema>>;
+export type UnattachedOnNode = DeepReadonly<z.output<typeof unattachedSchema>>;

@@ -1,10 +1,11 @@
 /** An agent as part of a cluster: wires what ties it to API server and kubelet. */
 
-import type { Attachment } from "../agent/attachment.ts";
+import type { Attachment, PodIdentity } from "../agent/attachment.ts";
 import type { AgentParts, Membership } from "../agent/membership.ts";
 import { UnderlaySurvey } from "../agent/underlay_survey.ts";
 import type { Lan } from "../api/lan.ts";
 import { DEFAULT_STATE_DIR } from "../api/names.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
 import { K8slanError } from "../base/errors.ts";
 import { DevicePluginManager } from "../deviceplugin/device_plugin_manager.ts";
 import { PodResources } from "../deviceplugin/pod_resources.ts";
@@ -29,6 +30,7 @@ import { OrphanWatch } from "./orphan_watch.ts";
 import { PodGate } from "./pod_gate.ts";
 import { ProgramFolder } from "./program_folder.ts";
 import { TableCare } from "./table_care.ts";
+import { UnattachedWatch } from "./unattached_watch.ts";
 
 export interface ClusterOptions {
   /** A kubeconfig; none: as found in the environment, in a pod its ServiceAccount. */
@@ -86,6 +88,7 @@ export class ClusterMembership implements Membership {
   readonly #devicesFolder: string;
   readonly #survey: UnderlaySurvey;
   readonly #orphans: OrphanWatch;
+  readonly #unattached: UnattachedWatch;
   readonly #tables: TableCare;
   readonly #reporter: NodeReporter;
   /** None: this program runs from its sources. */
@@ -95,6 +98,7 @@ export class ClusterMembership implements Membership {
     api: KubeApi & Disposable,
     { kubeletDir, cniBinDir, env }: ClusterOptions,
     parts: AgentParts,
+    clock: Clock = systemClock,
   ) {
     const { node, stateDir, kernel, registry, attachments, taps, drift, log } = parts;
     const changed = () => this.changed();
@@ -111,12 +115,16 @@ export class ClusterMembership implements Membership {
     this.#devices = new DevicePluginManager({
       folder: this.#devicesFolder,
       pathOf: (_, spoke) => `/dev/tap${taps.reserve(spoke)}`,
+      allocated: (_, spoke) => this.#unattached.allocated(spoke),
       ...{ log, changed },
     });
     this.#survey = new UnderlaySurvey({ node, kernel, registry, drift, changed, log });
     this.#orphans = new OrphanWatch({
       ...{ node: node.name, resources, changed, log },
       attachments: () => attachments.all(),
+    });
+    this.#unattached = new UnattachedWatch({
+      ...{ registry, attachments, resources, changed, log, clock },
     });
     this.#reporter = new NodeReporter({
       ...{ api, node: node.name, log },
@@ -126,6 +134,7 @@ export class ClusterMembership implements Membership {
           conditions: parts.conditions,
           probe: (lanId) => parts.probes.report(lanId),
           prospect: (lan) => this.#survey.prospect(lan),
+          unattached: () => this.#unattached.found(),
           // Each LAN says itself whether it is valid, once and not once a node.
           problems: () => parts.problems().filter(({ reason }) => reason !== "InvalidLan"),
         }),
@@ -214,6 +223,10 @@ export class ClusterMembership implements Membership {
     if (!isSame) this.#offerDevices();
   }
 
+  attachFailed(pod: PodIdentity): void {
+    this.#unattached.attachFailed(pod);
+  }
+
   suspect(id: string): boolean {
     return this.#survey.suspect(id);
   }
@@ -265,6 +278,7 @@ export class ClusterMembership implements Membership {
   /** Devices stay offered: kubelet waits minutes for an agent to come back. */
   [Symbol.dispose](): void {
     this.#devices[Symbol.dispose]();
+    this.#unattached[Symbol.dispose]();
     this.#api[Symbol.dispose]();
   }
 }

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { AgentParts as Parts, podArgs } from "../../tests/support/agent_parts.ts";
 import { codeIs } from "../../tests/support/codes.ts";
+import { FakeClock } from "../../tests/support/fake_clock.ts";
 import { FakeKubeApi } from "../../tests/support/fake_kube_api.ts";
 import { FakeKubelet } from "../../tests/support/fake_kubelet.ts";
 import { attachmentOnNode, lanNodeObject } from "../../tests/support/lan_node_objects.ts";
 import { seedLan } from "../../tests/support/lan_fixture.ts";
 import { TempDir } from "../../tests/support/temp_dir.ts";
 import { until } from "../../tests/support/until.ts";
+import type { Clock } from "../base/clock.ts";
 import { noProbes } from "../agent/probes.ts";
 import { tapIndex } from "../plan/identity.ts";
 import { LAN_NODES, LANS } from "../kube/resources.ts";
@@ -22,7 +24,7 @@ class Member implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #running: Promise<unknown>;
 
-  constructor(api: FakeKubeApi, dir: TempDir) {
+  constructor(api: FakeKubeApi, dir: TempDir, clock?: Clock) {
     const { kernel, registry, attachments, taps, drift, reconciler, log } = this.parts;
     const client = Object.assign(api, { [Symbol.dispose]: () => {} });
     this.membership = new ClusterMembership(client, options(dir), {
@@ -33,7 +35,7 @@ class Member implements AsyncDisposable {
       conditions: (lanId) => reconciler.conditions(lanId),
       probes: noProbes(() => false),
       problems: () => [...this.membership.lans.read().problems, ...this.membership.problems()],
-    });
+    }, clock);
     this.read();
     const { signal } = this.#stop;
     this.#running = Promise.all([
@@ -260,6 +262,32 @@ Deno.test("ClusterMembership asks kubelet what a pod holds", async () => {
   const devices = [{ resource_name: RESOURCE, device_ids: ["pod1"] }];
   kubelet.pods = [{ ...pod, containers: [{ name: "c", devices }] }];
   await member.membership.gate.admit(ask);
+});
+
+Deno.test("ClusterMembership reports a pod that holds a device until it is attached", async () => {
+  using dir = new TempDir();
+  using kubelet = startedKubelet(dir);
+  const api = await cluster();
+  const clock = new FakeClock();
+  await using member = new Member(api, dir, clock);
+  const { parts, membership } = member;
+  await until("the spokes can be had", () => kubelet.allocatable === 2);
+  const pod = { namespace: "default", name: "vm" };
+  const devices = [{ resource_name: RESOURCE, device_ids: ["pod1"] }];
+  kubelet.pods = [{ ...pod, containers: [{ name: "c", devices }] }];
+  await kubelet.allocate(RESOURCE, "pod1");
+  await clock.advance(5_000);
+  const found = await until("it is reported", async () => {
+    return (await reportOf(api, parts.node))?.unattached;
+  });
+  const { uid } = membership.lans.read().lans[0]!.metadata;
+  assert.deepEqual(found, [{ lanUid: uid, spoke: "pod1", pod }]);
+  await parts.add({ args: podArgs("default", "vm") }, { lan: "default/lan-test" });
+  membership.changed();
+  await until("it no longer is", async () => {
+    const report = await reportOf(api, parts.node);
+    return report?.attached === 1 && report.unattached === undefined;
+  });
 });
 
 Deno.test("ClusterMembership looks at what is attached when its peers change", async () => {

@@ -6,7 +6,13 @@ import { isDeleting, type KnownLan, type LanRegistry } from "../agent/lan_regist
 import type { Prospect } from "../agent/underlay_survey.ts";
 import type { Condition } from "../api/agent_protocol.ts";
 import type { Lan } from "../api/lan.ts";
-import type { AttachmentOnNode, LanNodeStatus, LanOnNode, ProbeOnNode } from "../api/lan_node.ts";
+import type {
+  AttachmentOnNode,
+  LanNodeStatus,
+  LanOnNode,
+  ProbeOnNode,
+  UnattachedOnNode,
+} from "../api/lan_node.ts";
 import { markId } from "../plan/mark.ts";
 import { version } from "../version.ts";
 import { cutReport } from "./report_limits.ts";
@@ -20,6 +26,8 @@ export interface ReportSources {
   readonly probe?: (lanId: string) => ProbeOnNode | undefined;
   /** How a LAN would fare here; undefined when it names no underlay device for this node. */
   readonly prospect: (lan: Lan) => Prospect | undefined;
+  /** Pods that hold a spoke's device and are not attached to it. */
+  readonly unattached?: () => readonly UnattachedOnNode[];
   /** What is wrong with no LAN in particular. */
   readonly problems: () => readonly Condition[];
 }
@@ -48,6 +56,7 @@ export function lanNodeStatus(sources: ReportSources): LanNodeStatus {
       by(({ lanUid, spoke = "", containerID, ifname }) => [lanUid, spoke, containerID, ifname]),
     ),
     attached: attachments.length,
+    unattached: sources.unattached?.() ?? [],
     problems: sources.problems(),
   });
 }

@@ -37,7 +37,7 @@ const ECHOES_MAX = 16;
 
 const LABELS = { [MANAGED_BY_LABEL]: MANAGED_BY };
 /** A merge leaves alone what it doesn't name. */
-const NOTHING = { lans: null, attachments: null, problems: null };
+const NOTHING = { lans: null, attachments: null, unattached: null, problems: null };
 
 interface Write {
   readonly wanted: LanNodeStatus;

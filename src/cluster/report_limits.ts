@@ -9,6 +9,8 @@ import {
   NODE_CONDITIONS_MAX,
   NODE_LANS_MAX,
   NODE_PROBLEMS_MAX,
+  NODE_UNATTACHED_MAX,
+  type UnattachedOnNode,
 } from "../api/lan_node.ts";
 import { VERSION_MAX } from "../api/names.ts";
 
@@ -27,6 +29,7 @@ export interface FullReport {
   readonly lans: readonly LanOnNode[];
   readonly attachments: readonly AttachmentOnNode[];
   readonly attached: number;
+  readonly unattached: readonly UnattachedOnNode[];
   readonly problems: readonly Condition[];
 }
 
@@ -37,6 +40,7 @@ export function cutReport(report: FullReport): LanNodeStatus {
   const attachments = takeWithin(report.attachments.map(fitAttachment), {
     ...{ most: NODE_ATTACHMENTS_MAX, bytes: room, bytesOf },
   });
+  const unattached = report.unattached.slice(0, NODE_UNATTACHED_MAX);
   const problems = cutConditions([
     ...missing("LANs", lans.kept.length, report.lans.length),
     ...missing("attachments", attachments.kept.length, report.attachments.length),
@@ -47,6 +51,7 @@ export function cutReport(report: FullReport): LanNodeStatus {
     ...(lans.kept.length === 0 ? {} : { lans: lans.kept }),
     ...(attachments.kept.length === 0 ? {} : { attachments: attachments.kept }),
     attached: report.attached,
+    ...(unattached.length === 0 ? {} : { unattached }),
     ...(problems.length === 0 ? {} : { problems }),
   };
 }

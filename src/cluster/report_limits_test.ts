@@ -23,7 +23,14 @@ function attachmentOnNode(number: number): AttachmentOnNode {
 
 /** The cut report, which has to obey its schema. */
 function cut(report: Partial<FullReport>): LanNodeStatus {
-  const all = { version: "0.1.0", lans: [], attachments: [], attached: 0, problems: [] };
+  const all = {
+    version: "0.1.0",
+    lans: [],
+    attachments: [],
+    attached: 0,
+    unattached: [],
+    problems: [],
+  };
   return lanNodeStatusSchema.parse(cutReport({ ...all, ...report }));
 }
 
@@ -67,6 +74,14 @@ Deno.test("cutReport() keeps LANs in use, in their order, where there is no room
 function byNumber(one: string, other: string): number {
   return Number(one.slice(3)) - Number(other.slice(3));
 }
+
+Deno.test("cutReport() names 64 of the pods that are not attached", () => {
+  const unattached = list(70, (number) => ({
+    ...{ lanUid: lanOnNode(number).uid, spoke: `s${number}` },
+    pod: { namespace: "default", name: `pod-${number}` },
+  }));
+  assert.deepEqual(cut({ unattached }).unattached, unattached.slice(0, 64));
+});
 
 Deno.test("cutReport() makes nothing that etcd would not take", () => {
   const message = "m".repeat(5000);

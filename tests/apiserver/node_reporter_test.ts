@@ -136,6 +136,10 @@ Deno.test("cutReport() makes objects that an API server takes", async () => {
     lans: list(4000, (number) => lanOnNode(number, { conditions, ready: false })),
     attachments: list(6000, attachmentOnNode),
     attached: 6000,
+    unattached: list(100, (number) => ({
+      ...{ lanUid: lanOnNode(number).uid, spoke: "s".repeat(63) },
+      pod: { namespace: "n".repeat(253), name: "p".repeat(253) },
+    })),
     problems: list(100, () => ({ reason: "Broken", message: "m".repeat(5000) })),
   });
   await using agent = new Agent("worker3", status);

@@ -15,6 +15,8 @@ const LAN = { namespace: "lab", name: "lan-test", uid: "u1", attached: 1, ready:
 const ATTACHMENT = { lanUid: "u1", attach: "macvtap", ifname: "net1", containerID: "c1" };
 const PROBLEM = { reason: "UnderlayMissing", message: 'There is no device "eth1"' };
 
+const UNATTACHED = { lanUid: "u1", spoke: "pod1", pod: { namespace: "lab", name: "web-0" } };
+
 const PROBE = { state: "Known", peers: 2, reachable: 1 };
 const UNREACHABLE = { node: "worker2", reason: "MtuTooSmall", mtu: 1334 };
 
@@ -62,6 +64,7 @@ const good: readonly (readonly [string, unknown])[] = [
     }),
   ],
   ["problems", statusWith({ problems: [PROBLEM] })],
+  ["a pod that is not attached", statusWith({ unattached: [UNATTACHED] })],
   ["empty lists", statusWith({ lans: [], attachments: [], problems: [] })],
   ["most LANs", statusWith({ lans: many(NODE_LANS_MAX, (at) => ({ ...LAN, uid: `u${at}` })) })],
   ["most attachments", statusWith({ attachments: many(NODE_ATTACHMENTS_MAX, () => ATTACHMENT) })],
@@ -136,6 +139,16 @@ const bad: readonly (readonly [string, unknown, ...string[]])[] = [
   ],
   ["a pod of text", attachmentWith({ pod: "web-0" }), "attachments[0].pod"],
   ["a pod without name", attachmentWith({ pod: { namespace: "lab" } }), "attachments[0].pod.name"],
+  [
+    "too many pods that are not attached",
+    statusWith({ unattached: many(65, () => UNATTACHED) }),
+    "unattached",
+  ],
+  [
+    "nobody that is not attached",
+    statusWith({ unattached: [without({ ...UNATTACHED, pod: undefined })] }),
+    "unattached[0].pod",
+  ],
   ["a list", [], ""],
   ["text", "ready", ""],
 ];
