@@ -2,7 +2,8 @@
 
 import { RESOURCE_PREFIX } from "../api/names.ts";
 import type { KubeObject } from "../kube/objects.ts";
-import { isRecord, type Resource, resource } from "../kube/resource.ts";
+import { isRecord, type Resource } from "../kube/resource.ts";
+import { PODS } from "../kube/resources.ts";
 
 /** Labels that KubeVirt gives its pods. */
 const LAUNCHER_LABEL = "kubevirt.io";
@@ -27,10 +28,6 @@ export interface LauncherPod extends KubeObject {
   /** Spokes whose devices it asks for. */
   readonly spokes: readonly string[];
 }
-
-const PODS = resource<KubeObject>({
-  ...{ group: "", version: "v1", plural: "pods", kind: "Pod", namespaced: true },
-});
 
 /** To be watched with `LAUNCHERS_SELECTOR`. */
 export const LAUNCHER_PODS: Resource<LauncherPod> = { ...PODS, decode: decodeLauncher };

@@ -22,6 +22,7 @@ import { LanReconciler } from "./lan_reconciler.ts";
 import { changedLans, isNodeGone, reportedLans } from "./lan_report.ts";
 import { isAsWanted, lanUidOf, wantedNetwork } from "./networks.ts";
 import { StrayNetworks } from "./stray_networks.ts";
+import { UnattachedPods } from "./unattached_pods.ts";
 
 export interface LeadingOptions {
   readonly view: ClusterView;
@@ -48,6 +49,8 @@ export class Leading implements ViewListener {
   readonly #lans: WorkQueue;
   readonly #lanNodes: WorkQueue;
   readonly #strays: WorkQueue;
+  /** Nodes with pods to be told. */
+  readonly #unattached: WorkQueue;
   readonly #reconciler: LanReconciler;
   readonly #recorder: EventRecorder;
 
@@ -58,6 +61,7 @@ export class Leading implements ViewListener {
     this.#lans = new WorkQueue({ clock, backoff });
     this.#lanNodes = new WorkQueue({ clock, backoff });
     this.#strays = new WorkQueue({ clock, backoff });
+    this.#unattached = new WorkQueue({ clock, backoff });
     this.#recorder = new EventRecorder({
       ...{ api, log, clock, controller: "lan.k8slan.io/controller", instance: identity },
       ...(date === undefined ? {} : { date }),
@@ -81,6 +85,10 @@ export class Leading implements ViewListener {
     this.#addAll();
     const care = new LanNodeCare({ view, api, log, clock });
     const strays = new StrayNetworks({ view, api, log });
+    const unattached = new UnattachedPods({
+      ...{ view, api },
+      record: (object, text) => this.#recorder.record(object, text),
+    });
     const works: readonly [WorkQueue, Reconcile, number][] = [
       [
         this.#lans,
@@ -89,6 +97,7 @@ export class Leading implements ViewListener {
       ],
       [this.#lanNodes, (name, signal) => care.reconcile(name, signal), 2],
       [this.#strays, (key, signal) => strays.reconcile(key, signal), 2],
+      [this.#unattached, (name, signal) => unattached.reconcile(name, signal), 1],
     ];
     try {
       await Promise.all([
@@ -116,6 +125,7 @@ export class Leading implements ViewListener {
   lanNode(before: LanNodeObject | undefined, after: LanNodeObject | undefined): void {
     const object = after ?? before;
     if (object !== undefined) this.#lanNodes.add(object.metadata.name);
+    for (const one of [before, after]) this.#addUnattached(one);
     for (const uid of changedLans(before, after)) this.#addLan(uid);
   }
 
@@ -192,7 +202,10 @@ export class Leading implements ViewListener {
   #addAll(): void {
     const { lans, lanNodes, networks } = this.#options.view;
     for (const object of lans.values()) this.#lans.add(keyText(keyOf(object)));
-    for (const { metadata } of lanNodes.values()) this.#lanNodes.add(metadata.name);
+    for (const object of lanNodes.values()) {
+      this.#lanNodes.add(object.metadata.name);
+      this.#addUnattached(object);
+    }
     for (const object of networks.values()) {
       const lanUid = lanUidOf(object);
       if (lanUid !== undefined && !this.#options.view.isLiving(lanUid)) this.#addStray(object);
@@ -202,6 +215,10 @@ export class Leading implements ViewListener {
   #addLan(lanUid: string): void {
     const lan = this.#options.view.lansByUid.get(lanUid)[0];
     if (lan !== undefined) this.#lans.add(keyText(keyOf(lan)));
+  }
+
+  #addUnattached(object: LanNodeObject | undefined): void {
+    if (object?.status?.unattached !== undefined) this.#unattached.add(object.metadata.name);
   }
 
   #addStray(object: NetworkAttachmentDefinition): void {

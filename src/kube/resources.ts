@@ -6,6 +6,7 @@ import type {
   V1MutatingWebhookConfiguration,
   V1Namespace,
   V1Node,
+  V1Pod,
   V1Secret,
   V1ValidatingWebhookConfiguration,
 } from "@kubernetes/client-node";
@@ -35,6 +36,7 @@ export type Lease = Stored<V1Lease>;
 export type KubeEvent = Stored<EventsV1Event>;
 export type Namespace = Stored<V1Namespace>;
 export type Node = Stored<V1Node>;
+export type Pod = Stored<V1Pod>;
 export type Secret = Stored<V1Secret>;
 export type MutatingWebhookConfiguration = Stored<V1MutatingWebhookConfiguration>;
 export type ValidatingWebhookConfiguration = Stored<V1ValidatingWebhookConfiguration>;
@@ -93,6 +95,14 @@ export const NODES = resource<Node>({
   plural: "nodes",
   kind: "Node",
   namespaced: false,
+});
+
+export const PODS = resource<Pod>({
+  group: "",
+  version: "v1",
+  plural: "pods",
+  kind: "Pod",
+  namespaced: true,
 });
 
 export const SECRETS = resource<Secret>({

@@ -13,6 +13,7 @@ import {
   NAMESPACES,
   NETWORK_ATTACHMENT_DEFINITIONS,
   NODES,
+  PODS,
 } from "../../src/kube/resources.ts";
 import { ApiServer } from "../support/api_server.ts";
 import { ControllerProcess, prepareControllers } from "../support/controller_process.ts";
@@ -158,6 +159,41 @@ Deno.test("k8slan controller makes, repairs and removes what a LAN needs", async
     ...["Accepted", "Deleting", "NamespaceMissing", "NetworksReady", "Recovered", "SpokeShared"],
   ]);
   assert.doesNotMatch(process.output, /Forbidden|"level":"error"/);
+  await end(process);
+});
+
+Deno.test("k8slan controller tells a pod that holds a device without being attached, as kubectl describe shows it", async () => {
+  await using process = controller();
+  await process.leads();
+  const lan = await user.create("lone");
+  await said("lone", "Accepted", "True/Accepted");
+  await user.addNode("n3");
+  const made = await raw.must({
+    method: "POST",
+    path: "/api/v1/namespaces/default/pods",
+    body: {
+      ...{ apiVersion: "v1", kind: "Pod", metadata: { name: "vm", namespace: "default" } },
+      spec: { nodeName: "n3", containers: [{ name: "c", image: "scratch" }] },
+    },
+  });
+  const { uid } = made.metadata;
+  const pod = { namespace: "default", name: "vm" };
+  await user.report("n3", {
+    unattached: [{ lanUid: lan.metadata.uid, spoke: "lone1", pod }],
+  });
+  const selector = Object.entries({ name: "vm", namespace: "default", kind: "Pod", uid })
+    .map(([field, value]) => `involvedObject.${field}=${value}`).join(",");
+  const path = `/api/v1/namespaces/default/events?fieldSelector=${encodeURIComponent(selector)}`;
+  const [event] = await until("an event", async () => {
+    const { items } = await raw.must({ path });
+    return items.length > 0 && items;
+  });
+  assert.deepEqual([event.type, event.reason], ["Warning", "NetworkMissing"]);
+  assert.match(event.message, /device of spoke "lone1" of LAN "default\/lone" but is not attached/);
+  assert.doesNotMatch(process.output, /Forbidden|"level":"error"/);
+  await api.delete(PODS, pod);
+  await api.delete(NODES, { name: "n3" });
+  await deleteLans(/^lone$/);
   await end(process);
 });
 

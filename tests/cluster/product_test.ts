@@ -287,6 +287,10 @@ const STEPS: Readonly<Record<string, (product: Product) => Promise<void>>> = {
     // The container runtime's words: it finds no device, since nothing attached the pod.
     await product.podEvent("no-network", /\/dev\/tap\d+.*no such file/);
     await product.podEvent(
+      "no-network",
+      /^NetworkMissing: .*device of spoke "a" of LAN "default\/strict" but is not attached/,
+    );
+    await product.podEvent(
       "no-device",
       /does not hold the device of spoke "c".*add "macvtap\.k8slan\.io\/c: 1"/,
     );
@@ -302,6 +306,8 @@ const STEPS: Readonly<Record<string, (product: Product) => Promise<void>>> = {
     await cluster.kubectl(["delete", "pod", "others-device", "--wait"]);
     await cluster.apply(podObject("swapped", { networks: "b-as-a", spokes: ["b"] }));
     await product.podEvent("swapped", /deviceID.*"?b"?.*spoke/);
+    const told = await product.events("Pod", "no-network");
+    deepStrictEqual(told.filter((text) => text.startsWith("NetworkMissing")).length, 1);
     const left = (await product.leftovers()).filter((what) => !isOffer(what));
     deepStrictEqual(left, []);
     strictEqual((await product.row("strict"))["ATTACHED"], "0");
