@@ -106,7 +106,8 @@ const CONTROLLER: RoleSpec = {
       group: "",
       resources: ["nodes", "namespaces"],
       verbs: READ,
-      why: "Which nodes are gone or out of service; whether a namespace is there by now.",
+      why:
+        "Which nodes are gone, out of service or not ready; whether a namespace is there by now.",
     },
     {
       group: "",

@@ -26,6 +26,7 @@ import { LAUNCHER_PODS, type LauncherPod, LAUNCHERS_SELECTOR } from "./launcher_
 import { isNodeGone, type LanReport, lanReport, reportedLans } from "./lan_report.ts";
 import type { Launchers } from "./migrations.ts";
 import { lanUidOf, namespacesOf, OWN_NETWORKS } from "./networks.ts";
+import { briefStatus, notReady, type NotReadyNode } from "./node_readiness.ts";
 
 /** The network attachment definitions: not read yet, read, of an unknown kind, or not readable. */
 export type NetworksKnown =
@@ -53,12 +54,13 @@ export interface ViewListener {
 const BRIEF_NODES: Resource<Node> = {
   ...NODES,
   decode(value) {
-    const { apiVersion, kind, metadata, spec } = NODES.decode(value);
+    const { apiVersion, kind, metadata, spec, status } = NODES.decode(value);
     const { name, uid, resourceVersion, creationTimestamp } = metadata;
     const { taints } = spec ?? {};
     return {
       ...{ apiVersion, kind, metadata: { name, uid, resourceVersion, creationTimestamp } },
       spec: taints === undefined ? {} : { taints },
+      status: briefStatus(status),
     };
   },
 };
@@ -157,6 +159,12 @@ export class ClusterView {
       lanUid,
       lanNodes.filter(({ metadata }) => !isNodeGone(this.nodes.get({ name: metadata.name }))),
     );
+  }
+
+  /** Those nodes of a report that something is attached on, and that are not ready. */
+  notReady({ nodes }: LanReport): readonly NotReadyNode[] {
+    const used = nodes.filter(({ attached }) => attached > 0);
+    return used.flatMap(({ node }) => notReady(this.nodes.get({ name: node })) ?? []);
   }
 
   /** Tells `listener` from now on, until what is returned is called. */

@@ -348,6 +348,41 @@ Deno.test("Controller tells of a spoke that is held on two nodes, once, until on
   deepEqual((await stage.events("a")).filter((reason) => reason === "SpokeShared").length, 1);
 });
 
+Deno.test("Controller tells of a node that is not ready, until it is again", async () => {
+  await using stage = await ControllerStage.open();
+  const { stop } = stage.start("one");
+  for (const node of ["n1", "n2"]) await stage.addNode(node);
+  const [a, b] = [await stage.create("a"), await stage.create("b")];
+  await stage.attach("n1", a, "a1");
+  await stage.attach("n2", b, "b1");
+  await stage.says("a", "NodesReady", "True/Ready");
+  await stage.beat("n1", "Unknown");
+  await stage.says("a", "Ready", "False/NodeNotReady");
+  match(
+    await stage.message("a", "NodesReady"),
+    /^Node "n1" \(nothing .* since 2026-02-01T.*\) is /,
+  );
+  // It counts as before: nobody knows that nothing is attached there.
+  const { attached, nodes } = (await stage.get("a")).status ?? {};
+  deepEqual({ attached, nodes }, { attached: 1, nodes: 1 });
+  equal(await stage.condition("b", "Ready"), "True/Ready");
+  await until("events", async () => (await stage.events("a")).includes("NodeNotReady"));
+  await stop();
+  const since = stage.api.calls.length;
+  stage.start("two");
+  await stage.create("c");
+  await stage.says("c", "Ready", "True/Ready");
+  const writes = stage.api.calls.slice(since).filter((call) => /^patch .* default\/a/.test(call));
+  deepEqual(writes, []);
+  await stage.beat("n1", "True");
+  await stage.says("a", "Ready", "True/Ready");
+  await until("events", async () => (await stage.events("a")).includes("Recovered"));
+  await stage.beat("n2", "False");
+  await stage.says("b", "Ready", "False/NodeNotReady");
+  equal(await stage.condition("a", "Ready"), "True/Ready");
+  equal((await stage.events("a")).filter((reason) => reason === "NodeNotReady").length, 1);
+});
+
 Deno.test("Controller makes a LAN's deletion wait for what is attached, and names it", async () => {
   await using stage = await ControllerStage.open();
   stage.start();
@@ -360,6 +395,11 @@ Deno.test("Controller makes a LAN's deletion wait for what is attached, and name
   await stage.says("a", "Ready", "False/Deleting");
   match(await stage.message("a", "Ready"), /waits for 2 workloads: pod "default\/a1" .*"n1"/);
   await stage.hasNetworks();
+  await stage.beat("n1", "Unknown");
+  await until("the node", async () => {
+    return /; Node "n1" .* is not ready: /.test(await stage.message("a", "Ready"));
+  });
+  await stage.beat("n1", "True");
   await stage.attach("n1", lan, "a2");
   await until("one", async () => /waits for 1 workload:/.test(await stage.message("a", "Ready")));
   await stage.attach("n1", lan);

@@ -9,6 +9,7 @@ import {
 import { type ConnectedSaying, connectedSaying } from "./connected.ts";
 import { type LanReport, type NodeReport, userText, type Workload } from "./lan_report.ts";
 import { networksSaying, type NetworksState, type Saying } from "./networks_state.ts";
+import { NODE_NOT_READY, type NotReadyNode, notReadyText } from "./node_readiness.ts";
 import { type SharedSpoke, sharedText, SPOKE_SHARED } from "./shared_spokes.ts";
 import { counted, cut, quoted, textList } from "../base/text_list.ts";
 
@@ -26,6 +27,8 @@ export interface LanFacts {
   readonly report: LanReport;
   /** Those that stay so. */
   readonly shared: readonly SharedSpoke[];
+  /** Of the nodes that something is attached on, those that stay so. */
+  readonly notReady: readonly NotReadyNode[];
   /** Absent while the VMs' pods can't be read: what was said last holds then. */
   readonly migrations?: readonly Migration[];
   readonly isDeleting: boolean;
@@ -80,7 +83,7 @@ function lanSayings(
   // Not a part of Ready, which is about what is ours to make: the underlay is others'.
   const Connected = connectedSaying(report.nodes);
   const parts = { Accepted, NetworksReady, NodesReady };
-  const Ready = facts.isDeleting ? deletingSaying(report) : readySaying(Object.values(parts));
+  const Ready = facts.isDeleting ? deletingSaying(facts) : readySaying(Object.values(parts));
   return { ...parts, InUse, Connected, Ready };
 }
 
@@ -104,17 +107,19 @@ function acceptedSaying(verdict: LanVerdict, spokes = 0): Saying {
   }
 }
 
-function nodesSaying({ shared, report: { nodes, attached } }: LanFacts): Saying {
+function nodesSaying({ shared, notReady, report: { nodes, attached } }: LanFacts): Saying {
   const clash = mtuClash(nodes);
   const texts = [
     ...shared.map(sharedText),
+    ...(notReady.length === 0 ? [] : [notReadyText(notReady)]),
     ...nodes.filter(({ ready }) => !ready).map(nodeText),
     ...(clash === undefined ? [] : [clash]),
   ];
   if (texts.length > 0) {
     const message = textList(texts, { most: NODES_MAX, chars: 7_000, separator: "; " });
     // Where it is among others, it is what nobody would find by looking at the nodes.
-    const reason = shared.length > 0 ? SPOKE_SHARED : "Degraded";
+    const first = shared.length > 0 ? SPOKE_SHARED : undefined;
+    const reason = first ?? (notReady.length > 0 ? NODE_NOT_READY : "Degraded");
     return { status: "False", reason, message };
   }
   const notes = nodes.filter(({ conditions = [] }) => conditions.length > 0).map(nodeText);
@@ -168,11 +173,12 @@ function workloadText(workload: Workload): string {
   return `${userText(workload)}${which} on node "${node}"`;
 }
 
-function deletingSaying({ workloads, attached }: LanReport): Saying {
+function deletingSaying({ notReady, report: { workloads, attached } }: LanFacts): Saying {
+  const why = notReady.length === 0 ? "" : `; ${notReadyText(notReady)}`;
   const message = attached === 0
     ? "The LAN is being deleted"
     : `The LAN goes when nothing is attached to it any more; it waits for ` +
-      `${counted(attached, "workload")}: ${usersText(workloads, attached)}`;
+      `${counted(attached, "workload")}: ${usersText(workloads, attached)}${why}`;
   return { status: "False", reason: "Deleting", message };
 }
 

@@ -19,6 +19,7 @@ const GOOD: LanFacts = {
   networks: WRITTEN,
   report: NOTHING,
   shared: [],
+  notReady: [],
   isDeleting: false,
 };
 
@@ -227,6 +228,60 @@ const CASES: readonly Case[] = [
     messages: { Ready: /^Spoke "a" is held on 2 nodes at once, by .*: delete one of them; MtuDif/ },
   },
   {
+    what: "a node that Kubernetes hears nothing of, whose agent said last that all is well",
+    change: {
+      report: report([node("n1", { attached: 1 }), node("n2", { attached: 1, ready: true })], [
+        workload("a"),
+      ]),
+      notReady: [{ node: "n2", isSilent: true, since: NOW }],
+    },
+    says: {
+      ...{ NodesReady: "False/NodeNotReady", InUse: "True/Attached", Ready: "False/NodeNotReady" },
+      Connected: "Unknown/Probing",
+    },
+    messages: {
+      Ready: `Node "n2" (nothing heard of it since ${NOW}) is not ready: what its agent said ` +
+        "last may be out of date; see `kubectl describe node n2`; if it is gone for good, " +
+        "delete the node, and what was attached there no longer counts",
+    },
+  },
+  {
+    what: "nodes that are not ready before a node on which something is wrong",
+    change: {
+      report: report([
+        node("n1", { attached: 1, ready: false }),
+        node("n2", { attached: 1 }),
+        node("n3", { attached: 1 }),
+      ], [workload("a")]),
+      notReady: [
+        { node: "n2", isSilent: false, since: NOW },
+        { node: "n3", isSilent: true },
+      ],
+    },
+    says: {
+      ...{ NodesReady: "False/NodeNotReady", InUse: "True/Attached", Ready: "False/NodeNotReady" },
+      Connected: "Unknown/Probing",
+    },
+    messages: {
+      Ready: /^Nodes "n2" \(since 2026.*Z\), "n3" \(nothing .*\) are not .*; node "n1": NotReady: /,
+    },
+  },
+  {
+    what: "a spoke that is held on two nodes, of which one is not ready",
+    change: {
+      report: report([node("n1", { attached: 1 }), node("n2", { attached: 1 })], [
+        ...[workload("a"), workload("a", "n2")],
+      ]),
+      shared: [{ spoke: "a", holders: [workload("a"), workload("a", "n2")] }],
+      notReady: [{ node: "n2", isSilent: true }],
+    },
+    says: {
+      ...{ NodesReady: "False/SpokeShared", InUse: "True/Attached", Ready: "False/SpokeShared" },
+      Connected: "Unknown/Probing",
+    },
+    messages: { Ready: /^Spoke "a" is held .*; Node "n2" \(nothing heard of it\) is not ready: / },
+  },
+  {
     what: "nodes that do not reach each other, for which the LAN is ready all the same",
     change: {
       report: report(
@@ -259,6 +314,23 @@ const CASES: readonly Case[] = [
       Ready: "False/Deleting",
     },
     messages: { Ready: /waits for 1 workload: pod "red\/a" \(spoke "a"\) on node "n1"$/ },
+  },
+  {
+    what: "deletion that waits for a node that is not ready",
+    change: {
+      isDeleting: true,
+      networks: { kind: "none", why: "deleting", rest: 0, errors: [] },
+      report: report([node("n1", { attached: 1 })], [workload("a")]),
+      notReady: [{ node: "n1", isSilent: true }],
+    },
+    says: {
+      NetworksReady: "False/Pending",
+      NodesReady: "False/NodeNotReady",
+      InUse: "True/Attached",
+      Connected: "Unknown/NothingToReach",
+      Ready: "False/Deleting",
+    },
+    messages: { Ready: /on node "n1"; Node "n1" \(nothing .*; if it is gone for good, delete / },
   },
 ];
 
@@ -338,7 +410,9 @@ Deno.test("lanStatus() stays within the CRD's limits, however much there is to s
     ...{ namespaces: names, missing: names, errors: names },
     foreign: names.map((name) => ({ key: { namespace: name, name } })),
   };
-  const facts = { ...GOOD, networks, report: report(nodes, names.map((name) => workload(name))) };
+  const notReady = names.map((node) => ({ node, isSilent: true, since: NOW }));
+  const said = report(nodes, names.map((name) => workload(name)));
+  const facts = { ...GOOD, networks, report: said, notReady };
   for (const isDeleting of [false, true]) {
     const status = lanStatus({ ...facts, isDeleting }, undefined, NOW);
     deepEqual(lanStatusSchema.safeParse(status).error, undefined);

@@ -12,6 +12,7 @@ import { keyOf, keyText, type KubeObject, parseKey } from "../kube/objects.ts";
 import type { ReconcileResult } from "../kube/reconcile.ts";
 import { type LanObject, LANS } from "../kube/resources.ts";
 import type { ClusterView } from "./cluster_view.ts";
+import { HoldWatch } from "./hold_watch.ts";
 import { isSameStatus, type LanFacts, lanStatus, type LanVerdict } from "./lan_conditions.ts";
 import { lanEvents } from "./lan_events.ts";
 import { lanMigrations } from "./migrations.ts";
@@ -20,7 +21,8 @@ import { namespacesOf, wantedNetworks } from "./networks.ts";
 import type { NetworksState } from "./networks_state.ts";
 import { writeNetworks, type WriteResult } from "./network_writer.ts";
 import type { Counters } from "./counters.ts";
-import { sharedSpokes, ShareWatch } from "./shared_spokes.ts";
+import { NOT_READY_HOLD } from "./node_readiness.ts";
+import { SHARED_HOLD, sharedSpokes } from "./shared_spokes.ts";
 
 export interface LanReconcilerOptions {
   readonly view: ClusterView;
@@ -51,7 +53,8 @@ export class LanReconciler {
   readonly #clock: Clock;
   /** When each LAN was first seen to be going, by UID. */
   readonly #goingSince = new Map<string, number>();
-  readonly #shares = new ShareWatch();
+  readonly #shares = new HoldWatch(SHARED_HOLD);
+  readonly #notReady = new HoldWatch(NOT_READY_HOLD);
 
   constructor(options: LanReconcilerOptions) {
     this.#options = options;
@@ -76,6 +79,7 @@ export class LanReconciler {
   forget(lanUid: string): void {
     this.#goingSince.delete(lanUid);
     this.#shares.forget(lanUid);
+    this.#notReady.forget(lanUid);
   }
 
   async #apply(object: LanObject, signal: AbortSignal): Promise<ReconcileResult | void> {
@@ -186,12 +190,14 @@ export class LanReconciler {
       ? undefined
       : lanMigrations(report.workloads, launchers);
     const allowed = migrations ?? object.status?.migrations ?? [];
-    const shared = sharedSpokes(report.workloads, allowed);
-    const { lasting, againMs } = this.#shares.look(uid, shared, object.status, this.#clock.now());
+    const now = this.#clock.now();
+    const spokes = sharedSpokes(report.workloads, allowed);
+    const shared = this.#shares.look(uid, spokes, object.status, now);
+    const notReady = this.#notReady.look(uid, view.notReady(report), object.status, now);
     const facts: LanFacts = {
       ...(generation === undefined ? {} : { generation }),
       ...("lan" in validation ? { spokes: validation.lan.spec.spokes.length } : {}),
-      ...{ verdict, networks, report, shared: lasting },
+      ...{ verdict, networks, report, shared: shared.lasting, notReady: notReady.lasting },
       ...(migrations === undefined ? {} : { migrations }),
       isDeleting: deletionTimestamp !== undefined,
     };
@@ -203,7 +209,7 @@ export class LanReconciler {
       counters.statusWrites++;
       for (const text of lanEvents(object.status, status)) record(written, text);
     }
-    return againMs;
+    return soonestMs(shared.againMs, notReady.againMs);
   }
 
   #isUsable(namespace: string): boolean {
@@ -238,8 +244,13 @@ function soonest(
   next: ReconcileResult | undefined,
   againMs: number | undefined,
 ): ReconcileResult | undefined {
-  if (againMs === undefined) return next;
-  return { requeueAfterMs: Math.min(next?.requeueAfterMs ?? Infinity, againMs) };
+  const requeueAfterMs = soonestMs(next?.requeueAfterMs, againMs);
+  return requeueAfterMs === undefined ? next : { requeueAfterMs };
+}
+
+function soonestMs(...waits: readonly (number | undefined)[]): number | undefined {
+  const known = waits.filter((waitMs) => waitMs !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
 }
 
 /** Whether everything still holds that was decided by `seen`. */

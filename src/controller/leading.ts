@@ -21,6 +21,7 @@ import type { LauncherPod } from "./launcher_pods.ts";
 import { LanReconciler } from "./lan_reconciler.ts";
 import { changedLans, isNodeGone, reportedLans } from "./lan_report.ts";
 import { isAsWanted, lanUidOf, wantedNetwork } from "./networks.ts";
+import { isSameReadiness } from "./node_readiness.ts";
 import { StrayNetworks } from "./stray_networks.ts";
 import { UnattachedPods } from "./unattached_pods.ts";
 
@@ -130,9 +131,10 @@ export class Leading implements ViewListener {
   }
 
   node(before: Node | undefined, after: Node | undefined): void {
-    if (before?.metadata.uid === after?.metadata.uid && isNodeGone(before) === isNodeGone(after)) {
-      return;
-    }
+    if (
+      before?.metadata.uid === after?.metadata.uid && isNodeGone(before) === isNodeGone(after) &&
+      isSameReadiness(before, after)
+    ) return; // a heartbeat
     const name = (after ?? before)?.metadata.name;
     if (name === undefined) return;
     this.#lanNodes.add(name);

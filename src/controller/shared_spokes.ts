@@ -1,7 +1,8 @@
 /** Spokes that workloads on several nodes hold at once, though one alone may have them. */
 
-import type { LanStatus, Migration } from "../api/lan_status.ts";
+import type { Migration } from "../api/lan_status.ts";
 import { counted, textList } from "../base/text_list.ts";
+import type { HoldOptions } from "./hold_watch.ts";
 import { userText, type Workload } from "./lan_report.ts";
 
 /** Reason of condition `NodesReady` for it. */
@@ -57,45 +58,7 @@ export function sharedText({ spoke, holders }: SharedSpoke): string {
  * or two later, and the agent has gathered what else there is to report, up to 0.6 s. A fault stays
  * until somebody deletes a pod, so that nothing is lost by waiting.
  */
-export const SHARED_HOLD_MS = 5_000;
-
-export interface LastingShares {
-  readonly lasting: readonly SharedSpoke[];
-  /** When to look again though nothing changes: milliseconds. */
-  readonly againMs?: number;
-}
-
-/** Tells the spokes that stay shared from those that are so for a moment. */
-export class ShareWatch {
-  /** Since when each spoke is shared, by LAN. */
-  readonly #since = new Map<string, ReadonlyMap<string, number>>();
-
-  /**
-   * Takes in that `shared` are all shared spokes of a LAN at the time `now`, in milliseconds. What its
-   * status tells of already when it is looked at first, a former leader has waited for: it is not taken
-   * back to be told of once more.
-   */
-  look(
-    lanUid: string,
-    shared: readonly SharedSpoke[],
-    status: LanStatus | undefined,
-    now: number,
-  ): LastingShares {
-    const before = this.#since.get(lanUid);
-    const isTold = status?.conditions?.some(({ reason }) => reason === SPOKE_SHARED) === true;
-    const first = before === undefined && isTold ? now - SHARED_HOLD_MS : now;
-    const since = new Map(shared.map(({ spoke }) => [spoke, before?.get(spoke) ?? first]));
-    this.#since.set(lanUid, since);
-    const waitOf = (spoke: string) => (since.get(spoke) ?? now) + SHARED_HOLD_MS - now;
-    const waits = shared.map(({ spoke }) => waitOf(spoke)).filter((waitMs) => waitMs > 0);
-    return {
-      lasting: shared.filter(({ spoke }) => waitOf(spoke) <= 0),
-      ...(waits.length === 0 ? {} : { againMs: Math.min(...waits) }),
-    };
-  }
-
-  /** To be called when a LAN is gone. */
-  forget(lanUid: string): void {
-    this.#since.delete(lanUid);
-  }
-}
+export const SHARED_HOLD: HoldOptions<SharedSpoke> = {
+  ...{ reason: SPOKE_SHARED, holdMs: 5_000 },
+  keyOf: ({ spoke }) => spoke,
+};

@@ -1,7 +1,7 @@
-import { deepEqual, equal } from "node:assert/strict";
-import type { LanStatus, Migration } from "../api/lan_status.ts";
+import { deepEqual } from "node:assert/strict";
+import type { Migration } from "../api/lan_status.ts";
 import type { Workload } from "./lan_report.ts";
-import { SHARED_HOLD_MS, sharedSpokes, sharedText, ShareWatch } from "./shared_spokes.ts";
+import { sharedSpokes, sharedText } from "./shared_spokes.ts";
 
 /** As in `n1 a1 old`: the agent of that node says that the pod has the spoke; `-` for none of them. */
 function workload(text: string): Workload {
@@ -61,68 +61,4 @@ Deno.test("sharedText() names spoke, pods and nodes, and what to do", () => {
     'Spoke "a1" is held on 3 nodes at once, by pod "red/p" on node "n1" and ' +
     'pod "red/q" on node "n2" and container "c0ffee" on node "n3": delete all of them but one',
   ]);
-});
-
-/** What one leader sees of a LAN, moment by moment: which spokes are shared, as in `a1 b1`. */
-class Sight {
-  readonly #watch = new ShareWatch();
-  readonly #status: LanStatus | undefined;
-
-  constructor(reason?: string) {
-    const said = {
-      type: "NodesReady",
-      status: "False",
-      message: "",
-      lastTransitionTime: "",
-    } as const;
-    this.#status = reason === undefined ? undefined : { conditions: [{ ...said, reason }] };
-  }
-
-  /** As in `a1, again in 5000`: what lasts, and when to look again. */
-  at(now: number, shared: string): string {
-    const spokes = shared.split(" ").filter((spoke) => spoke !== "");
-    const found = spokes.map((spoke) => ({ spoke, holders: [] }));
-    const { lasting, againMs } = this.#watch.look("lan", found, this.#status, now);
-    const again = againMs === undefined ? [] : [`again in ${againMs}`];
-    return [lasting.map(({ spoke }) => spoke).join(" "), ...again].join(", ");
-  }
-
-  forget(): void {
-    this.#watch.forget("lan");
-  }
-}
-
-Deno.test("ShareWatch tells of what stays shared, and looks again when it is due", () => {
-  const sight = new Sight();
-  equal(sight.at(0, ""), "");
-  equal(sight.at(100, "a1"), `, again in ${SHARED_HOLD_MS}`);
-  equal(sight.at(1_100, "a1 b1"), `, again in ${SHARED_HOLD_MS - 1_000}`);
-  equal(sight.at(100 + SHARED_HOLD_MS, "a1 b1"), "a1, again in 1000");
-  equal(sight.at(1_100 + SHARED_HOLD_MS, "a1 b1"), "a1 b1");
-  equal(sight.at(1_200 + SHARED_HOLD_MS, "b1"), "b1");
-  equal(sight.at(1_300 + SHARED_HOLD_MS, ""), "");
-});
-
-Deno.test("ShareWatch does not tell of a hand-over, however many there are", () => {
-  const sight = new Sight();
-  for (let now = 0; now < 10 * SHARED_HOLD_MS; now += SHARED_HOLD_MS) {
-    equal(sight.at(now, "a1"), `, again in ${SHARED_HOLD_MS}`);
-    equal(sight.at(now + SHARED_HOLD_MS - 1, ""), "");
-  }
-});
-
-Deno.test("ShareWatch goes on with what a former leader has told of, and waits with all else", () => {
-  const told = new Sight("SpokeShared");
-  equal(told.at(0, "a1"), "a1");
-  equal(told.at(1, "a1 b1"), `a1, again in ${SHARED_HOLD_MS}`);
-  equal(told.at(2, ""), "");
-  equal(told.at(3, "a1"), `, again in ${SHARED_HOLD_MS}`);
-  equal(new Sight("Degraded").at(0, "a1"), `, again in ${SHARED_HOLD_MS}`);
-});
-
-Deno.test("ShareWatch forgets a LAN that is gone", () => {
-  const sight = new Sight();
-  sight.at(0, "a1");
-  sight.forget();
-  equal(sight.at(SHARED_HOLD_MS, "a1"), `, again in ${SHARED_HOLD_MS}`);
 });

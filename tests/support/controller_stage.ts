@@ -111,6 +111,15 @@ export class LanUser {
     await this.api.create(NODES, { metadata: { name } });
   }
 
+  /** A kubelet tells how its node is, or nothing is heard of it ("Unknown"). */
+  async beat(node: string, status: string, since = "2026-02-01T00:00:00Z"): Promise<void> {
+    const lastHeartbeatTime = new Date().toISOString();
+    const ready = { type: "Ready", status, lastHeartbeatTime, lastTransitionTime: since };
+    const body = { status: { conditions: [ready] } };
+    const call = { subresource: "status" } as const;
+    await this.api.patch(NODES, { name: node }, { type: "merge", body }, call);
+  }
+
   /** What the agent of `node` says, as it would. */
   async report(node: string, status: Partial<LanNodeStatus>): Promise<void> {
     const key = { name: node };
@@ -198,7 +207,9 @@ export class ControllerStage extends LanUser implements AsyncDisposable {
   readonly #running: RunningController[] = [];
 
   private constructor() {
-    super(new FakeKubeApi({ withStatus: ["lans.lan.k8slan.io", "lannodes.lan.k8slan.io"] }));
+    super(
+      new FakeKubeApi({ withStatus: ["lans.lan.k8slan.io", "lannodes.lan.k8slan.io", "nodes"] }),
+    );
   }
 
   /** A cluster with the namespace "default" and nothing else. */
