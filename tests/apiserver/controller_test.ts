@@ -4,6 +4,7 @@
 
 import assert from "node:assert/strict";
 import { median } from "../../scripts/benchmarks/stats.ts";
+import { API_VERSION } from "../../src/api/names.ts";
 import { FetchKubeApi } from "../../src/kube/fetch_kube_api.ts";
 import {
   EVENTS,
@@ -69,6 +70,19 @@ async function lans(): Promise<readonly LanObject[]> {
 function saying({ status }: LanObject, type: string): string | undefined {
   const found = status?.conditions?.find((condition) => condition.type === type);
   return found === undefined ? undefined : `${found.status}/${found.reason}`;
+}
+
+/** Some of what `kubectl get lan -o wide` shows. */
+async function rowOf(name: string): Promise<Record<string, unknown>> {
+  const { body } = await raw.ask({
+    path: `/apis/${API_VERSION}/namespaces/default/lans/${name}`,
+    accept: "application/json;as=Table;v=v1;g=meta.k8s.io",
+  });
+  const columns: { name: string }[] = body.columnDefinitions;
+  const cells = new Map(columns.map((column, n) => [column.name, body.rows[0].cells[n]]));
+  return Object.fromEntries(
+    ["Attached", "Nodes", "Ready", "Reason"].map((column) => [column, cells.get(column)]),
+  );
 }
 
 async function deleteLans(named: RegExp): Promise<void> {
@@ -194,6 +208,37 @@ Deno.test("k8slan controller tells a pod that holds a device without being attac
   await api.delete(PODS, pod);
   await api.delete(NODES, { name: "n3" });
   await deleteLans(/^lone$/);
+  await end(process);
+});
+
+Deno.test("k8slan controller tells in a LAN's row of a node that is not ready, until it is again", async () => {
+  await using process = controller();
+  await process.leads();
+  const lan = await user.create("manned");
+  await user.addNode("n3");
+  await user.beat("n3", "True");
+  await user.attach("n3", lan, "manned1");
+  await said("manned", "NodesReady", "True/Ready");
+  await user.beat("n3", "Unknown");
+  const told = await said("manned", "Ready", "False/NodeNotReady");
+  assert.deepEqual(await rowOf("manned"), {
+    ...{ Attached: 1, Nodes: 1, Ready: "False", Reason: "NodeNotReady" },
+  });
+  assert.match(await user.message("manned", "Ready"), /^Node "n3" .* describe node n3`; if it is /);
+  await user.beat("n3", "True");
+  const back = await said("manned", "Ready", "True/Ready");
+  assert.deepEqual(await rowOf("manned"), {
+    Attached: 1,
+    Nodes: 1,
+    Ready: "True",
+    Reason: "Ready",
+  });
+  console.log(`told after ${Math.round(told)} ms, taken back after ${Math.round(back)} ms`);
+  assert.doesNotMatch(process.output, /Forbidden|"level":"error"/);
+  await user.attach("n3", lan);
+  await user.delete("manned");
+  await user.isGone("manned");
+  await api.delete(NODES, { name: "n3" });
   await end(process);
 });
 
