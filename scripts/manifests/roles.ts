@@ -115,8 +115,9 @@ const CONTROLLER: RoleSpec = {
       verbs: ["list", "watch"],
       why:
         "Those of KubeVirt's VMs (label kubevirt.io=virt-launcher, which a rule cannot say): which " +
-        "of them a VM moves to, that it may have the spokes of the one it moves from. And by its name " +
-        "a pod that holds a spoke's device without being attached: it is told in its events.",
+        "of them a VM moves to, that it may have the spokes of the one it moves from. Those of the " +
+        "agents: on which nodes none works. And by its name a pod that holds a spoke's device " +
+        "without being attached: it is told in its events.",
     },
     {
       group: "events.k8s.io",

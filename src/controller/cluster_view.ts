@@ -3,7 +3,7 @@
 import { type Clock, systemClock } from "../base/clock.ts";
 import { describe } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import type { KubeApi } from "../kube/kube_api.ts";
+import type { KubeApi, Selection } from "../kube/kube_api.ts";
 import { isNotFound } from "../kube/kube_error.ts";
 import { keyOf, type KubeObject } from "../kube/objects.ts";
 import { type Resource, resourceText } from "../kube/resource.ts";
@@ -22,6 +22,7 @@ import {
 import { type Index, Store } from "../kube/store.ts";
 import { watchResource } from "../kube/watcher.ts";
 import { Acceptance } from "./acceptance.ts";
+import { AGENT_PODS, type AgentPod, AGENTS_SELECTOR } from "./agent_pods.ts";
 import { LAUNCHER_PODS, type LauncherPod, LAUNCHERS_SELECTOR } from "./launcher_pods.ts";
 import { isNodeGone, type LanReport, lanReport, reportedLans } from "./lan_report.ts";
 import type { Launchers } from "./migrations.ts";
@@ -46,8 +47,9 @@ export interface ViewListener {
   readonly launcher: Changed<LauncherPod>;
   /** `networksKnown` is another one now. */
   readonly networksKnown: () => void;
-  /** The VMs' pods have been read. */
-  readonly launchersKnown: () => void;
+  readonly agent: Changed<AgentPod>;
+  /** The VMs' pods, or the agents', have been read. */
+  readonly podsKnown: () => void;
 }
 
 /** Nodes tell of themselves every few seconds, at length; this is all that matters here. */
@@ -69,8 +71,19 @@ export interface ClusterViewOptions {
   readonly api: KubeApi;
   readonly log: Log;
   readonly clock?: Clock;
+  /** Where the agents' pods are. */
+  readonly namespace: string;
   /** Called when a list or watch ends badly. */
   readonly onTrouble: () => void;
+}
+
+/** What is particular about the watch of a kind. */
+interface WatchOptions {
+  readonly selection?: Selection;
+  /** Called when everything that is there has been told. */
+  readonly onRead?: () => void;
+  /** Called when a list or watch ends badly; whether that is not worth a word. */
+  readonly onFailure?: (error: unknown) => boolean;
 }
 
 export class ClusterView {
@@ -82,6 +95,8 @@ export class ClusterView {
   readonly networks = new Store<NetworkAttachmentDefinition>();
   /** Pods with a VM in them. */
   readonly launcherPods = new Store<LauncherPod>();
+  /** What the DaemonSet made; none where agents are run in another way. */
+  readonly agentPods = new Store<AgentPod>();
   readonly acceptance = new Acceptance(() => this.lans.values());
 
   readonly lansByUid: Index<LanObject>;
@@ -92,11 +107,13 @@ export class ClusterView {
   readonly networksByLan: Index<NetworkAttachmentDefinition>;
   readonly #launchersByUid: Index<LauncherPod>;
   readonly #launchersByVmi: Index<LauncherPod>;
+  readonly #agentsByNode: Index<AgentPod>;
 
   readonly #options: ClusterViewOptions;
   readonly #listeners = new Set<ViewListener>();
   readonly #networksSettled = Promise.withResolvers<void>();
   readonly #launchersSettled = Promise.withResolvers<void>();
+  readonly #agentsSettled = Promise.withResolvers<void>();
   #networksKnown: NetworksKnown = { state: "pending" };
 
   constructor(options: ClusterViewOptions) {
@@ -115,6 +132,12 @@ export class ClusterView {
     this.#launchersByVmi = this.launcherPods.index(({ metadata: { namespace = "" }, vmi }) =>
       vmi === undefined ? [] : [`${namespace}/${vmi}`]
     );
+    this.#agentsByNode = this.agentPods.index(({ node }) => node === undefined ? [] : [node]);
+  }
+
+  /** Where the agents' pods are. */
+  get namespace(): string {
+    return this.#options.namespace;
   }
 
   get networksKnown(): NetworksKnown {
@@ -138,13 +161,16 @@ export class ClusterView {
   }
 
   /**
-   * Resolves when `isSynced`, it is known how the network attachment definitions stand, and the VMs'
-   * pods were read or could not be.
+   * Resolves when `isSynced`, it is known how the network attachment definitions stand, and the pods
+   * of VMs and agents were read or could not be.
    */
   get synced(): Promise<unknown> {
     const stores = [this.lans, this.lanNodes, this.nodes, this.namespaces];
-    const settled = [this.#networksSettled.promise, this.#launchersSettled.promise];
-    return Promise.all([...stores.map(({ synced }) => synced), ...settled]);
+    const settled = [this.#networksSettled, this.#launchersSettled, this.#agentsSettled];
+    return Promise.all([
+      ...stores.map(({ synced }) => synced),
+      ...settled.map(({ promise }) => promise),
+    ]);
   }
 
   /** Whether a LAN of that UID exists, being deleted or not. */
@@ -167,6 +193,16 @@ export class ClusterView {
     return used.flatMap(({ node }) => notReady(this.nodes.get({ name: node })) ?? []);
   }
 
+  /** Those nodes of a report that something is attached on, and that are ready but have no agent. */
+  withoutAgent({ nodes }: LanReport): readonly string[] {
+    if (!this.agentPods.isSynced || this.agentPods.size === 0) return [];
+    const used = nodes.filter(({ attached }) => attached > 0).map(({ node }) => node);
+    return used.filter((node) =>
+      notReady(this.nodes.get({ name: node })) === undefined &&
+      !this.#agentsByNode.get(node).some(({ isReady }) => isReady)
+    );
+  }
+
   /** Tells `listener` from now on, until what is returned is called. */
   listen(listener: ViewListener): () => void {
     this.#listeners.add(listener);
@@ -175,6 +211,7 @@ export class ClusterView {
 
   /** Watches until `signal` fires. */
   async run(signal: AbortSignal): Promise<void> {
+    const { namespace } = this.#options;
     await Promise.all([
       this.#watch(LANS, this.lans, signal, (before, after) => {
         if (!isSameSpec(before, after)) this.acceptance.changed();
@@ -191,11 +228,36 @@ export class ClusterView {
       }),
       this.#watch(NETWORK_ATTACHMENT_DEFINITIONS, this.networks, signal, (before, after) => {
         this.#tell((listener) => listener.network(before, after));
+      }, {
+        selection: { labelSelector: OWN_NETWORKS },
+        onRead: () => this.#setNetworksKnown({ state: "read" }),
+        onFailure: (error) => {
+          this.#networksFailed(isNotFound(error), error);
+          return isNotFound(error); // said in the LANs' conditions, as long as it lasts
+        },
       }),
       this.#watch(LAUNCHER_PODS, this.launcherPods, signal, (before, after) => {
         this.#tell((listener) => listener.launcher(before, after));
-      }),
+      }, this.#podsOptions(this.#launchersSettled, { labelSelector: LAUNCHERS_SELECTOR })),
+      this.#watch(AGENT_PODS, this.agentPods, signal, (before, after) => {
+        this.#tell((listener) => listener.agent(before, after));
+      }, this.#podsOptions(this.#agentsSettled, { labelSelector: AGENTS_SELECTOR, namespace })),
     ]);
+  }
+
+  /** LANs are looked after all the same where pods can't be read. */
+  #podsOptions(settled: PromiseWithResolvers<void>, selection: Selection): WatchOptions {
+    return {
+      selection,
+      onRead: () => {
+        settled.resolve();
+        this.#tell((listener) => listener.podsKnown());
+      },
+      onFailure: () => {
+        settled.resolve();
+        return false;
+      },
+    };
   }
 
   async #watch<T extends KubeObject>(
@@ -203,21 +265,14 @@ export class ClusterView {
     store: Store<T>,
     signal: AbortSignal,
     changed: Changed<T>,
+    { selection = {}, onRead, onFailure }: WatchOptions = {},
   ): Promise<void> {
     const { api, log, clock = systemClock, onTrouble } = this.#options;
-    const isNetworks = resource.plural === NETWORK_ATTACHMENT_DEFINITIONS.plural;
-    const isLaunchers = resource.plural === LAUNCHER_PODS.plural;
     let isTroubled = false;
     const events = watchResource(api, resource, {
-      ...{ signal, clock },
-      ...(isNetworks ? { labelSelector: OWN_NETWORKS } : {}),
-      ...(isLaunchers ? { labelSelector: LAUNCHERS_SELECTOR } : {}),
+      ...{ signal, clock, ...selection },
       onTrouble: ({ during, error, afterMs }) => {
-        const isMissing = isNetworks && isNotFound(error);
-        // LANs are looked after all the same; that it fails is said below.
-        if (isLaunchers) this.#launchersSettled.resolve();
-        if (isNetworks) this.#networksFailed(isMissing, error);
-        if (isMissing) return; // said in the LANs' conditions, as long as it lasts
+        if (onFailure?.(error) === true) return;
         onTrouble();
         const text = `The ${during} of ${resourceText(resource)} ended badly`;
         // Once in a row: until it works again, nothing new is said by it.
@@ -230,8 +285,7 @@ export class ClusterView {
       isTroubled = false;
       if (event.type === "synced") {
         store.apply(event);
-        if (isNetworks) this.#setNetworksKnown({ state: "read" });
-        if (isLaunchers) this.#launchersKnown();
+        onRead?.();
         continue;
       }
       const before = store.get(keyOf(event.object));
@@ -253,11 +307,6 @@ export class ClusterView {
     this.#networksKnown = known;
     this.#networksSettled.resolve();
     if (before.state !== known.state) this.#tell((listener) => listener.networksKnown());
-  }
-
-  #launchersKnown(): void {
-    this.#launchersSettled.resolve();
-    this.#tell((listener) => listener.launchersKnown());
   }
 
   #tell(say: (listener: ViewListener) => void): void {

@@ -35,10 +35,10 @@ export class Controller {
   #leaderApi: KubeApi | undefined;
 
   constructor(options: ControllerOptions) {
-    const { api, log, clock = systemClock } = options;
+    const { api, log, lease: { namespace }, clock = systemClock } = options;
     this.#options = options;
     this.view = new ClusterView({
-      ...{ api, log, clock },
+      ...{ api, log, clock, namespace },
       onTrouble: () => this.counters.watchTroubles++,
     });
   }

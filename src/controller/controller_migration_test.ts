@@ -98,12 +98,14 @@ Deno.test("Controller keeps what it told of migrations while pods can't be read,
   await stage.migrates("a");
 });
 
-Deno.test("Controller asks for pods of VMs alone, and without a VM no more than once", async () => {
+Deno.test("Controller asks for pods of VMs and of agents, and without a VM no more than once", async () => {
   await using stage = await ControllerStage.open();
   stage.start();
   const lan = await stage.create("a");
   await stage.addNode("n1");
   await stage.attach("n1", lan, "a1");
   await stage.says("a", "InUse", "True/Attached");
-  deepEqual(stage.api.calls.filter((call) => / pods/.test(call)), ["list pods", "watch pods"]);
+  deepEqual(stage.api.calls.filter((call) => / pods/.test(call)).sort(), [
+    ...["list pods", "list pods", "watch pods", "watch pods"],
+  ]);
 });

@@ -383,6 +383,31 @@ Deno.test("Controller tells of a node that is not ready, until it is again", asy
   equal((await stage.events("a")).filter((reason) => reason === "NodeNotReady").length, 1);
 });
 
+Deno.test("Controller tells of a node whose agent stays away, unless agents have no pods at all", async () => {
+  await using stage = await ControllerStage.open();
+  stage.start();
+  const lan = await stage.create("a");
+  for (const node of ["n1", "n2"]) await stage.addNode(node);
+  await stage.attach("n1", lan, "a1");
+  await stage.says("a", "NodesReady", "True/Ready");
+  await stage.setAgent("n2", true);
+  await stage.says("a", "Ready", "False/AgentNotReady");
+  match(await stage.message("a", "NodesReady"), /^The agent of node "n1" .*-n k8slan-system get /);
+  await stage.setAgent("n1", true);
+  await stage.says("a", "Ready", "True/Ready");
+  await stage.setAgent("n1", false);
+  await stage.says("a", "Ready", "False/AgentNotReady");
+  // Where the node itself is not ready, its pods are no news.
+  await stage.beat("n1", "Unknown");
+  await stage.says("a", "Ready", "False/NodeNotReady");
+  equal(/agent of node/.test(await stage.message("a", "NodesReady")), false);
+  await stage.beat("n1", "True");
+  await stage.says("a", "Ready", "True/Ready");
+  await stage.says("a", "Ready", "False/AgentNotReady");
+  for (const node of ["n1", "n2"]) await stage.deleteAgent(node);
+  await stage.says("a", "Ready", "True/Ready");
+});
+
 Deno.test("Controller makes a LAN's deletion wait for what is attached, and names it", async () => {
   await using stage = await ControllerStage.open();
   stage.start();

@@ -6,6 +6,7 @@ import {
   MESSAGE_MAX,
   type Migration,
 } from "../api/lan_status.ts";
+import { AGENT_NOT_READY, noAgentText } from "./agent_pods.ts";
 import { type ConnectedSaying, connectedSaying } from "./connected.ts";
 import { type LanReport, type NodeReport, userText, type Workload } from "./lan_report.ts";
 import { networksSaying, type NetworksState, type Saying } from "./networks_state.ts";
@@ -29,6 +30,8 @@ export interface LanFacts {
   readonly shared: readonly SharedSpoke[];
   /** Of the nodes that something is attached on, those that stay so. */
   readonly notReady: readonly NotReadyNode[];
+  /** And those whose agents stay away, with the namespace of these. */
+  readonly noAgent: { readonly nodes: readonly string[]; readonly namespace: string };
   /** Absent while the VMs' pods can't be read: what was said last holds then. */
   readonly migrations?: readonly Migration[];
   readonly isDeleting: boolean;
@@ -107,20 +110,24 @@ function acceptedSaying(verdict: LanVerdict, spokes = 0): Saying {
   }
 }
 
-function nodesSaying({ shared, notReady, report: { nodes, attached } }: LanFacts): Saying {
+function nodesSaying(facts: LanFacts): Saying {
+  const { shared, report: { nodes, attached } } = facts;
   const clash = mtuClash(nodes);
-  const texts = [
-    ...shared.map(sharedText),
-    ...(notReady.length === 0 ? [] : [notReadyText(notReady)]),
+  const degraded = [
     ...nodes.filter(({ ready }) => !ready).map(nodeText),
     ...(clash === undefined ? [] : [clash]),
   ];
-  if (texts.length > 0) {
+  const faults = [
+    // First, for it is what nobody would find by looking at the nodes.
+    ...shared.map((spoke) => ({ reason: SPOKE_SHARED, text: sharedText(spoke) })),
+    ...awayFaults(facts),
+    ...degraded.map((text) => ({ reason: "Degraded", text })),
+  ];
+  const [first] = faults;
+  if (first !== undefined) {
+    const texts = faults.map(({ text }) => text);
     const message = textList(texts, { most: NODES_MAX, chars: 7_000, separator: "; " });
-    // Where it is among others, it is what nobody would find by looking at the nodes.
-    const first = shared.length > 0 ? SPOKE_SHARED : undefined;
-    const reason = first ?? (notReady.length > 0 ? NODE_NOT_READY : "Degraded");
-    return { status: "False", reason, message };
+    return { status: "False", reason: first.reason, message };
   }
   const notes = nodes.filter(({ conditions = [] }) => conditions.length > 0).map(nodeText);
   const note = notes.length === 0
@@ -133,6 +140,15 @@ function nodesSaying({ shared, notReady, report: { nodes, attached } }: LanFacts
   const used = nodes.filter((node) => node.attached > 0).length;
   const message = `${counted(attached, "workload")} on ${counted(used, "node")}${note}`;
   return { status: "True", reason: "Ready", message };
+}
+
+/** Of nodes whose last word may hold no longer. */
+function awayFaults({ notReady, noAgent }: LanFacts): { reason: string; text: string }[] {
+  const { nodes, namespace } = noAgent;
+  return [
+    ...(notReady.length > 0 ? [{ reason: NODE_NOT_READY, text: notReadyText(notReady) }] : []),
+    ...(nodes.length > 0 ? [{ reason: AGENT_NOT_READY, text: noAgentText(nodes, namespace) }] : []),
+  ];
 }
 
 function nodeText({ node, conditions = [] }: NodeReport): string {
@@ -173,8 +189,9 @@ function workloadText(workload: Workload): string {
   return `${userText(workload)}${which} on node "${node}"`;
 }
 
-function deletingSaying({ notReady, report: { workloads, attached } }: LanFacts): Saying {
-  const why = notReady.length === 0 ? "" : `; ${notReadyText(notReady)}`;
+function deletingSaying(facts: LanFacts): Saying {
+  const { report: { workloads, attached } } = facts;
+  const why = awayFaults(facts).map(({ text }) => `; ${text}`).join("");
   const message = attached === 0
     ? "The LAN is being deleted"
     : `The LAN goes when nothing is attached to it any more; it waits for ` +

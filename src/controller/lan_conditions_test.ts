@@ -20,6 +20,7 @@ const GOOD: LanFacts = {
   report: NOTHING,
   shared: [],
   notReady: [],
+  noAgent: { nodes: [], namespace: "system" },
   isDeleting: false,
 };
 
@@ -267,6 +268,39 @@ const CASES: readonly Case[] = [
     },
   },
   {
+    what: "a node whose agent is away, after one that is not ready",
+    change: {
+      report: report([node("n1", { attached: 1 }), node("n2", { attached: 1 })], [workload("a")]),
+      notReady: [{ node: "n1", isSilent: true }],
+      noAgent: { nodes: ["n2"], namespace: "system" },
+    },
+    says: {
+      ...{ NodesReady: "False/NodeNotReady", InUse: "True/Attached", Ready: "False/NodeNotReady" },
+      Connected: "Unknown/Probing",
+    },
+    messages: {
+      Ready: /^Node "n1" .*; The agent of node "n2" is not ready: what is attached goes/,
+    },
+  },
+  {
+    what: "nodes whose agents are away, before what they said themselves",
+    change: {
+      report: report([
+        node("n1", { attached: 1, ready: false }),
+        node("n2", { attached: 1 }),
+      ], [workload("a")]),
+      noAgent: { nodes: ["n1", "n2"], namespace: "system" },
+    },
+    says: {
+      ...{ NodesReady: "False/AgentNotReady", InUse: "True/Attached" },
+      ...{ Connected: "Unknown/Probing", Ready: "False/AgentNotReady" },
+    },
+    messages: {
+      Ready:
+        /^The agents of nodes "n1", "n2" are .*see `kubectl -n system get pods .*`; node "n1": /,
+    },
+  },
+  {
     what: "a spoke that is held on two nodes, of which one is not ready",
     change: {
       report: report([node("n1", { attached: 1 }), node("n2", { attached: 1 })], [
@@ -412,7 +446,8 @@ Deno.test("lanStatus() stays within the CRD's limits, however much there is to s
   };
   const notReady = names.map((node) => ({ node, isSilent: true, since: NOW }));
   const said = report(nodes, names.map((name) => workload(name)));
-  const facts = { ...GOOD, networks, report: said, notReady };
+  const noAgent = { nodes: names, namespace: "system" };
+  const facts = { ...GOOD, networks, report: said, notReady, noAgent };
   for (const isDeleting of [false, true]) {
     const status = lanStatus({ ...facts, isDeleting }, undefined, NOW);
     deepEqual(lanStatusSchema.safeParse(status).error, undefined);

@@ -11,6 +11,7 @@ import type { KubeApi } from "../kube/kube_api.ts";
 import { keyOf, keyText, type KubeObject, parseKey } from "../kube/objects.ts";
 import type { ReconcileResult } from "../kube/reconcile.ts";
 import { type LanObject, LANS } from "../kube/resources.ts";
+import { AGENT_HOLD } from "./agent_pods.ts";
 import type { ClusterView } from "./cluster_view.ts";
 import { HoldWatch } from "./hold_watch.ts";
 import { isSameStatus, type LanFacts, lanStatus, type LanVerdict } from "./lan_conditions.ts";
@@ -55,6 +56,7 @@ export class LanReconciler {
   readonly #goingSince = new Map<string, number>();
   readonly #shares = new HoldWatch(SHARED_HOLD);
   readonly #notReady = new HoldWatch(NOT_READY_HOLD);
+  readonly #noAgent = new HoldWatch(AGENT_HOLD);
 
   constructor(options: LanReconcilerOptions) {
     this.#options = options;
@@ -80,6 +82,7 @@ export class LanReconciler {
     this.#goingSince.delete(lanUid);
     this.#shares.forget(lanUid);
     this.#notReady.forget(lanUid);
+    this.#noAgent.forget(lanUid);
   }
 
   async #apply(object: LanObject, signal: AbortSignal): Promise<ReconcileResult | void> {
@@ -194,10 +197,12 @@ export class LanReconciler {
     const spokes = sharedSpokes(report.workloads, allowed);
     const shared = this.#shares.look(uid, spokes, object.status, now);
     const notReady = this.#notReady.look(uid, view.notReady(report), object.status, now);
+    const noAgent = this.#noAgent.look(uid, view.withoutAgent(report), object.status, now);
     const facts: LanFacts = {
       ...(generation === undefined ? {} : { generation }),
       ...("lan" in validation ? { spokes: validation.lan.spec.spokes.length } : {}),
       ...{ verdict, networks, report, shared: shared.lasting, notReady: notReady.lasting },
+      noAgent: { nodes: noAgent.lasting, namespace: view.namespace },
       ...(migrations === undefined ? {} : { migrations }),
       isDeleting: deletionTimestamp !== undefined,
     };
@@ -209,7 +214,7 @@ export class LanReconciler {
       counters.statusWrites++;
       for (const text of lanEvents(object.status, status)) record(written, text);
     }
-    return soonestMs(shared.againMs, notReady.againMs);
+    return soonestMs(shared.againMs, notReady.againMs, noAgent.againMs);
   }
 
   #isUsable(namespace: string): boolean {

@@ -4,6 +4,7 @@ import { RESOURCE_PREFIX } from "../api/names.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import { isRecord, type Resource } from "../kube/resource.ts";
 import { PODS } from "../kube/resources.ts";
+import { at, textAt } from "./pod_fields.ts";
 
 /** Labels that KubeVirt gives its pods. */
 const LAUNCHER_LABEL = "kubevirt.io";
@@ -56,15 +57,6 @@ function decodeLauncher(value: unknown): LauncherPod {
     isFinished: phase === "Succeeded" || phase === "Failed",
     spokes: spokesOf(value),
   };
-}
-
-function textAt(value: unknown, part: string, field: string): string | undefined {
-  const inner = at(at(value, part), field);
-  return typeof inner === "string" && inner !== "" ? inner : undefined;
-}
-
-function at(value: unknown, field: string): unknown {
-  return isRecord(value) ? value[field] : undefined;
 }
 
 /** Of all containers; what is limited is requested. */

@@ -14,6 +14,7 @@ import type {
   NetworkAttachmentDefinition,
   Node,
 } from "../kube/resources.ts";
+import { type AgentPod, isSameAgent } from "./agent_pods.ts";
 import type { ClusterView, ViewListener } from "./cluster_view.ts";
 import type { Counters } from "./counters.ts";
 import { LanNodeCare } from "./lan_node_care.ts";
@@ -138,9 +139,7 @@ export class Leading implements ViewListener {
     const name = (after ?? before)?.metadata.name;
     if (name === undefined) return;
     this.#lanNodes.add(name);
-    const lanNode = this.#options.view.lanNodes.get({ name });
-    if (lanNode === undefined) return;
-    for (const uid of reportedLans(lanNode)) this.#addLan(uid);
+    this.#addLansOn(name);
   }
 
   namespace(before: Namespace | undefined, after: Namespace | undefined): void {
@@ -196,8 +195,18 @@ export class Leading implements ViewListener {
     }
   }
 
+  agent(before: AgentPod | undefined, after: AgentPod | undefined): void {
+    const { size } = this.#options.view.agentPods;
+    // With the first one, nodes without one are told of, and with the last one none any more.
+    if ((before === undefined && size === 1) || size === 0) this.#addAll();
+    if (isSameAgent(before, after)) return;
+    for (const node of new Set([before?.node, after?.node])) {
+      if (node !== undefined) this.#addLansOn(node);
+    }
+  }
+
   /** Those of the first list were told of before they counted. */
-  launchersKnown(): void {
+  podsKnown(): void {
     this.#addAll();
   }
 
@@ -212,6 +221,12 @@ export class Leading implements ViewListener {
       const lanUid = lanUidOf(object);
       if (lanUid !== undefined && !this.#options.view.isLiving(lanUid)) this.#addStray(object);
     }
+  }
+
+  #addLansOn(node: string): void {
+    const lanNode = this.#options.view.lanNodes.get({ name: node });
+    if (lanNode === undefined) return;
+    for (const uid of reportedLans(lanNode)) this.#addLan(uid);
   }
 
   #addLan(lanUid: string): void {

@@ -10,7 +10,7 @@ Deno.test("Leading has work when a node's readiness changes, and none at its hea
   await using stage = await ControllerStage.open();
   const { api, log } = stage;
   const stop = new AbortController();
-  const view = new ClusterView({ api, log, onTrouble: () => {} });
+  const view = new ClusterView({ api, log, namespace: "k8slan-system", onTrouble: () => {} });
   const watching = view.run(stop.signal);
   await stage.addNode("n1");
   await stage.attach("n1", await stage.create("a"), "a1");

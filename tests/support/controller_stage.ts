@@ -1,6 +1,8 @@
 /** A cluster in memory with controllers in it, and what tests do to LANs there. */
 
+import { podLabels } from "../../scripts/manifests/common.ts";
 import type { LanNodeStatus } from "../../src/api/lan_node.ts";
+import { SYSTEM_NAMESPACE } from "../../src/api/names.ts";
 import { Controller } from "../../src/controller/controller.ts";
 import { LAUNCHER_PODS } from "../../src/controller/launcher_pods.ts";
 import type { KubeApi } from "../../src/kube/kube_api.ts";
@@ -14,6 +16,7 @@ import {
   NETWORK_ATTACHMENT_DEFINITIONS,
   type NetworkAttachmentDefinition,
   NODES,
+  PODS,
 } from "../../src/kube/resources.ts";
 import { FakeKubeApi } from "./fake_kube_api.ts";
 import { fastClock } from "./fast_clock.ts";
@@ -145,6 +148,22 @@ export class LanUser {
     });
   }
 
+  /** As the DaemonSet and kubelet do it: the agent's pod on `node` is ready, or not. */
+  async setAgent(node: string, isReady: boolean): Promise<void> {
+    const key = { namespace: SYSTEM_NAMESPACE, name: `agent-${node}` };
+    if (await this.api.get(PODS, key) === undefined) {
+      const labels = podLabels("agent");
+      const spec = { nodeName: node, containers: [{ name: "agent", image: "agent" }] };
+      await this.api.create(PODS, { metadata: { ...key, labels }, spec } as never);
+    }
+    const conditions = [{ type: "Ready", status: isReady ? "True" : "False" }];
+    await this.api.patch(PODS, key, { type: "merge", body: { status: { conditions } } });
+  }
+
+  async deleteAgent(node: string): Promise<void> {
+    await this.api.delete(PODS, { namespace: SYSTEM_NAMESPACE, name: `agent-${node}` });
+  }
+
   /** Makes a pod with a VM in it, as KubeVirt does; returns its UID. */
   async addLauncher(name: string, options: LauncherOptions = {}): Promise<string> {
     const made = await this.api.create(LAUNCHER_PODS, launcherObject(name, options) as never);
@@ -223,7 +242,7 @@ export class ControllerStage extends LanUser implements AsyncDisposable {
     const stop = new AbortController();
     const controller = new Controller({
       ...{ api: this.api, leaseApi: this.api, identity, log: this.log, signal: stop.signal },
-      lease: { namespace: "k8slan-system", name: "leader" },
+      lease: { namespace: SYSTEM_NAMESPACE, name: "leader" },
       clock: fastClock(HASTE),
     });
     const ended = controller.run();
