@@ -117,7 +117,7 @@ async function namespacesChange(product: Product): Promise<void> {
   await product.untilRunning("guest", { namespace: OTHERS });
   await product.podEvent("formerly", /is not offered in namespace "default"/);
   await product.cluster.kubectl(["delete", "pod", "guest", "--wait", "-n", OTHERS]);
-  await product.cluster.kubectl(["delete", "pod", "formerly", "--wait"]);
+  await product.cluster.kubectl(["delete", "pod,net-attach-def", "formerly", "--wait"]);
   await patch(product, { namespaces: null });
   await untilNetworks(product, "default", all);
   await untilNetworks(product, OTHERS, "");
