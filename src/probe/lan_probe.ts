@@ -147,7 +147,7 @@ export class LanProbe {
       intervalMs: this.#intervalMs,
       mtu: this.#mtu,
       since: this.#since,
-      sentAt: (seq) => this.#rounds.get(seq)?.at,
+      sentAt: (seq) => this.#rounds.get(seq & SEQ_MASK)?.at,
     };
   }
 
@@ -240,7 +240,7 @@ export class LanProbe {
       if (next.state === peer.judged.state && next.mtu === peer.judged.mtu) continue;
       // To find the MTU of the path, or whether all is well again, without long intervals.
       if (next.state === "smallOnly" && peer.judged.state !== "smallOnly") {
-        this.#quick = 2 * QUICK_ROUNDS;
+        this.#quick = 3 * QUICK_ROUNDS;
       }
       peer.judged = next;
       isNews = true;

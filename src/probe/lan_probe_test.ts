@@ -166,6 +166,19 @@ Deno.test("LanProbe finds the MTU of a path within 8 bytes, in few rounds, and w
   }
 });
 
+Deno.test("LanProbe takes no round for lost because the next ones are quick", () => {
+  const fabric = new Fabric(["a", "b"]);
+  const seen = new Set<string>();
+  for (const most of [9_000, 1_334, 9_000, 1_334]) {
+    fabric.path = (_, __, size) => size - 14 > most ? undefined : 1;
+    for (let turn = 0; turn < 120; turn++) {
+      fabric.run(1);
+      for (const way of ["ab", "ba"]) seen.add(fabric.state(way[0]!, way[1]!));
+    }
+  }
+  deepEqual([...seen].sort(), ["reachable", "smallOnly"]);
+});
+
 Deno.test("LanProbe is not troubled by frames lost now and then, and counts them", () => {
   const fabric = new Fabric(["a", "b"], { baseMs: 1_000 });
   let count = 0;

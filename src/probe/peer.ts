@@ -165,8 +165,10 @@ export class Peer {
     if (this.#isSilent(now)) return { state: "silent" };
     // It may have so many peers that this node's turn comes late.
     const turnMs = Math.ceil(last.peers / ECHOES_MAX) * last.intervalMs;
-    const heardAt = this.#echoSentAt ?? Math.max(this.#firstHeardAt, since);
-    if (now - heardAt > patienceMs + turnMs) return { state: "oneWay" };
+    const waitedMs = this.#echo === undefined
+      ? now - Math.max(this.#firstHeardAt, since)
+      : this.#unechoedMs(this.#echo.seq, self, now);
+    if (waitedMs > patienceMs + turnMs) return { state: "oneWay" };
     if (this.#echo === undefined) return { state: "probing" };
     const [from, to] = [this.#arriving(), this.#echo.mtu];
     const isFromFull = from === undefined || from >= last.mtu;
@@ -176,6 +178,15 @@ export class Peer {
       return { state: "smallOnly", mtu: Math.min(...known) };
     }
     return { state: from === undefined || to === 0 ? "probing" : "reachable" };
+  }
+
+  /**
+   * How long it has echoed no round after `seq`. What is not echoed are rounds: where they have just
+   * become quick, the one before was sent long ago, and nothing is wrong.
+   */
+  #unechoedMs(seq: number, { sentAt, intervalMs }: Self, now: number): number {
+    const nextAt = sentAt(seq + 1);
+    return nextAt === undefined ? now - (this.#echoSentAt ?? now) : now - nextAt + intervalMs;
   }
 
   /** Share of its small frames that did not come, in percent; the last round may still be coming. */
