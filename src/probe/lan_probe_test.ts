@@ -1,4 +1,5 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
+import { randomInts } from "../../tests/support/random.ts";
 import { LanProbe, PEERS_MAX } from "./lan_probe.ts";
 import { limitMs } from "./schedule.ts";
 import { encodeHello, type Hello, lanKey } from "./hello_codec.ts";
@@ -192,6 +193,19 @@ Deno.test("LanProbe is not troubled by frames lost now and then, and counts them
   deepEqual([...seen], ["reachable"]);
   const loss = fabric.probes.get("b")!.peers()[0]!.lossPercent;
   ok(loss > 10 && loss < 30, `${loss}`);
+});
+
+Deno.test("LanProbe does not take three frames of full size that are lost by chance for an MTU", () => {
+  const fabric = new Fabric(["a", "b"], { baseMs: 1_000 });
+  const random = randomInts(3);
+  fabric.path = (from) => from === "a" && random(100) < 20 ? undefined : 1;
+  fabric.run(10);
+  const seen = new Set<string>();
+  for (let turn = 0; turn < 1_000; turn++) {
+    fabric.run(1);
+    for (const way of ["ab", "ba"]) seen.add(fabric.state(way[0]!, way[1]!));
+  }
+  deepEqual([...seen], ["reachable"]);
 });
 
 Deno.test("LanProbe forgets who leaves, and takes who stops for stopped", () => {

@@ -32,8 +32,9 @@ export interface Self {
 const INTERVALS_MISSED = 3;
 /** Agents are late now and then, on a busy machine. Milliseconds. */
 const SLACK_MS = 5_000;
-/** Rounds in which no frame of full size came until that counts. */
+/** Rounds in which no frame of full size came until that counts; and where small ones get lost too. */
 const ROUNDS_MISSED = 3;
+const ROUNDS_MISSED_LOSSY = 6;
 /** Rounds that are remembered: one bit each, and for sizes only the newest. */
 const ROUNDS_COUNTED = 32;
 const SIZES_KEPT = 12;
@@ -143,8 +144,9 @@ export class Peer {
   /** Largest of its frames that arrive, as MTU; undefined while that cannot be told. */
   #arriving(): number | undefined {
     const full = this.#last?.mtu ?? 0;
-    if (this.#sizes.slice(0, ROUNDS_MISSED).some((size) => size >= full)) return full;
-    if (this.#sizes.length < ROUNDS_MISSED) return undefined;
+    const rounds = this.lossPercent === 0 ? ROUNDS_MISSED : ROUNDS_MISSED_LOSSY;
+    if (this.#sizes.slice(0, rounds).some((size) => size >= full)) return full;
+    if (this.#sizes.length < rounds) return undefined;
     return Math.max(...this.#sizes.filter((size) => size < full));
   }
 
