@@ -121,7 +121,7 @@ async function flood(bench: Bench, lab: Lab, agent: BenchAgent) {
   const frame = encodeHello(
     {
       ...{ node: "made-up", state: "running", mtu: 1426, seq: 1, intervalMs: 1_000, limitMs: 0 },
-      ...{ peers: 0, echoes: [] },
+      ...{ peers: 0, echoes: [], tellsDirect: true },
     },
     lanKey(uid),
     { source: "02:00:00:00:00:77", destination: bridgeMac(uid) },

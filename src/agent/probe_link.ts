@@ -23,6 +23,7 @@ export class ProbeLink implements Disposable {
   #identity = "";
   #problem = "";
   #isForbidden = false;
+  #isFresh = false;
 
   /** `path` is that of the LAN's namespace, `words` begin all of its hello frames. */
   constructor(lan: Lan, path: string, words: readonly number[], log: Log) {
@@ -35,6 +36,11 @@ export class ProbeLink implements Disposable {
   /** Whether the agent lacks the capability. */
   get isForbidden(): boolean {
     return this.#isForbidden;
+  }
+
+  /** Whether the last `open()` connected anew, to a VXLAN that may be another one than before. */
+  get isFresh(): boolean {
+    return this.#isFresh;
   }
 
   /** To wait for; undefined while there is nothing to wait for. */
@@ -52,6 +58,7 @@ export class ProbeLink implements Disposable {
     try {
       const identity = identityOf(this.#path);
       if (identity !== this.#identity) this[Symbol.dispose]();
+      this.#isFresh = this.#socket === undefined;
       this.#socket ??= this.#connect();
       this.#identity = identity;
       this.#mtu = this.#socket.mtu();

@@ -10,7 +10,7 @@ import { lanName } from "../plan/lan_plan.ts";
 import { HEADER_BYTES, HELLO_BYTES_MAX } from "../probe/hello_codec.ts";
 import { LanProbe } from "../probe/lan_probe.ts";
 import { probeCounts, ProbeReport } from "../probe/probe_report.ts";
-import { limitMs } from "../probe/schedule.ts";
+import { limitMs, type Load } from "../probe/schedule.ts";
 import { PollWait } from "../sys/poll_wait.ts";
 import type { Attachments } from "./attachments.ts";
 import type { LanRegistry } from "./lan_registry.ts";
@@ -159,6 +159,7 @@ export class Prober implements Probes {
       const { probe, link } = known;
       if (probe.dueAt <= now) {
         const mtu = link.open();
+        if (link.isFresh) probe.learnsAnew(now);
         this.#send(known, probe.round(now, mtu ?? 0, shortestMs));
         known.judgeAt = now;
       }
@@ -168,10 +169,13 @@ export class Prober implements Probes {
     return next;
   }
 
-  #load() {
-    const sending = [...this.#lans.values()].filter(({ probe }) => probe.isSending);
-    const peers = sending.reduce((sum, { probe }) => sum + probe.peerCount, 0);
-    return { lans: sending.length, peers };
+  #load(): Load {
+    const sending = this.#lans.values().filter(({ probe }) => probe.isSending);
+    return sending.reduce((sum, { probe: { load } }): Load => ({
+      lans: sum.lans + load.lans,
+      peers: sum.peers + load.peers,
+      direct: sum.direct + load.direct,
+    }), { lans: 0, peers: 0, direct: 0 });
   }
 
   /** Which LANs are here, and who is expected in them. */
@@ -187,7 +191,7 @@ export class Prober implements Probes {
       const isThere = here.has(lanId) && registry.accepted(lanId) !== undefined;
       if (!isThere) this.#forget(lanId, known);
     }
-    const shortestMs = limitMs({ lans: here.size, peers: 0 });
+    const shortestMs = limitMs({ lans: here.size, peers: 0, direct: 0 });
     for (const lanId of here) {
       const lan = registry.accepted(lanId);
       const path = attachments.ofLan(lanId)[0]?.netnsPath;
@@ -195,7 +199,9 @@ export class Prober implements Probes {
       let known = this.#lans.get(lanId);
       if (known === undefined) {
         const { uid } = lan.metadata;
-        const options = { lanUid: uid, node, baseMs, now, random: Math.random };
+        // Elsewhere what is for all goes to each node by itself already.
+        const isDirect = lan.spec.underlay === "multicast";
+        const options = { lanUid: uid, node, isDirect, baseMs, now, random: Math.random };
         const probe = new LanProbe(options, shortestMs);
         const link = new ProbeLink(lan, path, probe.key.words, log);
         link.open();

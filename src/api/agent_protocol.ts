@@ -150,7 +150,14 @@ export interface ProbeView {
 
 export interface ProbedNodeView {
   readonly node: string;
-  readonly state: "probing" | "reachable" | "paused" | "silent" | "oneWay" | "smallOnly";
+  readonly state:
+    | "probing"
+    | "reachable"
+    | "paused"
+    | "silent"
+    | "oneWay"
+    | "groupOnly"
+    | "smallOnly";
   readonly roundTripMs?: number;
   readonly lossPercent: number;
   readonly mtu?: number;

@@ -61,7 +61,7 @@ const probeSchema = z.object({
   unreachable: z.array(z.object({
     node: name,
     reason: z.string().regex(/^[A-Za-z][A-Za-z0-9]*$/).max(32).meta({
-      description: "Silent, OneWay, MtuTooSmall or AgentStopped",
+      description: "Silent, OneWay, UnicastBlocked, MtuTooSmall or AgentStopped",
     }),
     mtu: z.int().min(0).max(MTU_MAX).exactOptional().meta({
       description: "Largest frame that arrives, without its Ethernet header",

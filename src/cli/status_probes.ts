@@ -39,6 +39,12 @@ function remark({ node, state, mtu }: ProbedNodeView, wanted?: number): string[]
         "OneWay",
         `Node "${node}" is heard, but does not hear this one; look for what drops its frames`,
       ];
+    case "groupOnly":
+      return [
+        "UnicastBlocked",
+        `Node "${node}" gets what this one sends to all nodes, but not what is for it alone; look ` +
+        "for what drops packets to its address",
+      ];
     case "smallOnly":
       return [
         "MtuTooSmall",

@@ -108,19 +108,21 @@ node   InvalidLan  c.yaml, line 3: spec.vni is required
 });
 
 Deno.test("status() names the nodes that are not reached, and says so by its exit code", async () => {
-  const nodes = (["silent", "oneWay", "smallOnly", "paused", "probing"] as const).map((state) => ({
+  const states = ["silent", "oneWay", "groupOnly", "smallOnly", "paused", "probing"] as const;
+  const nodes = states.map((state) => ({
     ...{ node: state, state, lossPercent: 0, ...(state === "smallOnly" ? { mtu: 1334 } : {}) },
   }));
-  const probe = { state: "Probing", peers: 5, reachable: 0, mtu: 1334, nodes } as const;
+  const probe = { state: "Probing", peers: 6, reachable: 0, mtu: 1334, nodes } as const;
   const { code, out } = await statusOf({ ...BUSY, lans: [{ ...BUSY.lans[1]!, probe }] });
   equal(code, 3);
-  match(out, / 0\/5\? +- +1334\n/);
+  match(out, / 0\/6\? +- +1334\n/);
   equal(
     out.slice(out.indexOf("ABOUT")).replaceAll("k8slan-system/", ""),
-    `ABOUT                   REASON       MESSAGE
-lan-test  Unreachable  Nothing is heard of node "silent"; look there, and at the underlay
-lan-test  OneWay       Node "oneWay" is heard, but does not hear this one; look for what drops its frames
-lan-test  MtuTooSmall  To or from node "smallOnly" frames above 1334 bytes are lost, though the LAN's MTU is 1426
+    `ABOUT                   REASON          MESSAGE
+lan-test  Unreachable     Nothing is heard of node "silent"; look there, and at the underlay
+lan-test  OneWay          Node "oneWay" is heard, but does not hear this one; look for what drops its frames
+lan-test  UnicastBlocked  Node "groupOnly" gets what this one sends to all nodes, but not what is for it alone; look for what drops packets to its address
+lan-test  MtuTooSmall     To or from node "smallOnly" frames above 1334 bytes are lost, though the LAN's MTU is 1426
 `,
   );
 });

@@ -16,6 +16,9 @@ const ADVICE = {
   OneWay:
     "look what drops them: a firewall, multicast snooping without a querier, or a route that " +
     "leads back another way",
+  UnicastBlocked: "all but broadcasts goes to one node's own address, and is dropped on the way: " +
+    "look for a firewall that lets only the multicast group pass to the LAN's UDP port, or for a " +
+    "wrong route or neighbour entry",
   MtuTooSmall: "set spec.mtu to what gets through, or give all that is between the nodes an MTU " +
     "that is larger by 74",
 } as const;
@@ -121,6 +124,13 @@ function faultBetween(
       };
     case "OneWay":
       return { reason: "OneWay", text: `frames of node ${one} do not reach node ${other}` };
+    case "UnicastBlocked":
+      return {
+        reason,
+        text: back === reason
+          ? `nodes ${one} and ${other} get only what the other sends to all nodes`
+          : `node ${other} gets what node ${one} sends to all nodes, not what is for it alone`,
+      };
     case "MtuTooSmall": {
       const sizes = [mtu, there.probe?.unreachable?.find(({ node }) => node === here.node)?.mtu]
         .filter((size) => size !== undefined);
@@ -136,7 +146,12 @@ function faultBetween(
 }
 
 function faultSaying(faults: readonly Fault[]): ConnectedSaying {
-  const order: readonly FaultReason[] = ["Unreachable", "OneWay", "MtuTooSmall"];
+  const order: readonly FaultReason[] = [
+    "Unreachable",
+    "OneWay",
+    "UnicastBlocked",
+    "MtuTooSmall",
+  ];
   const sorted = order.flatMap((reason) => faults.filter((fault) => fault.reason === reason));
   const reason = sorted[0]?.reason ?? "Unreachable";
   const texts = sorted.map(({ text }) => text);

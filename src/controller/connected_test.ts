@@ -66,6 +66,22 @@ const CASES: readonly (readonly [string, readonly NodeReport[], string, RegExp])
     /^Frames of node "n2" do not reach node "n1": /,
   ],
   [
+    "a node that only what is for all reaches",
+    [node("n1", away("n2", "UnicastBlocked")), node("n2", GOOD)],
+    "False/UnicastBlocked",
+    /^Node "n2" gets what node "n1" sends to all nodes, not what is for it alone: .* firewall/,
+  ],
+  [
+    "two of them, beside a path that is too small",
+    [
+      node("n0", { ...away("n1", "MtuTooSmall", 1334), peers: 2, reachable: 1 }),
+      node("n1", { ...away("n2", "UnicastBlocked"), peers: 2, reachable: 1 }),
+      node("n2", { ...away("n1", "UnicastBlocked"), peers: 2, reachable: 1 }),
+    ],
+    "False/UnicastBlocked",
+    /^Nodes "n1" and "n2" get only what the other sends to all nodes; between nodes "n0" and "n1" /,
+  ],
+  [
     "a path that is too small",
     [node("n1", away("n2", "MtuTooSmall", 1340)), node("n2", away("n1", "MtuTooSmall", 1334))],
     "False/MtuTooSmall",

@@ -6,7 +6,11 @@
  *      0  "k8sl"                    16  number of the round u32    28  peers u16
  *      4  key of the LAN, 8 bytes   20  next in, ms u32            30  echoes u8
  *     12  version u8, state u8      24  at least, ms u32           31  length of the name u8
- *     14  MTU of the LAN u16        32  name, echoes of 14 bytes each, check of 8 bytes, padding
+ *     14  MTU of the LAN u16        32  name, echoes of 14 bytes each, check of 8 bytes
+ *
+ *     then, from agents that tell of direct frames: a byte for each echo, check of 8 bytes; padding
+ *
+ * What stands behind the first check is padding to older agents.
  */
 
 import { hash32, hashBytes } from "../base/hash.ts";
@@ -23,12 +27,16 @@ const FIXED_BYTES = 32;
 const CHECK_BYTES = 8;
 const NAME_MAX = 253;
 /** All of a hello but padding fits into this. Bytes. */
-export const HELLO_BYTES_MAX = HEADER_BYTES + FIXED_BYTES + NAME_MAX + ECHOES_MAX * ECHO_BYTES +
-  CHECK_BYTES;
+export const HELLO_BYTES_MAX = HEADER_BYTES + FIXED_BYTES + NAME_MAX +
+  ECHOES_MAX * (ECHO_BYTES + 1) + 2 * CHECK_BYTES;
 const MAGIC = 0x6b38736c;
 const VERSION = 1;
 /** Nobody sends more seldom. */
 export const INTERVAL_MAX_MS = 3_600_000;
+/** After it the numbers of rounds begin anew. */
+export const SEQ_MASK = 0x7fff_ffff;
+/** `Echo.sinceDirect` of whoever sent no direct frame that arrived, or so long ago. */
+export const NO_DIRECT = 255;
 const NODE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 const STATES = ["running", "pausing", "leaving"] as const;
 
@@ -47,6 +55,8 @@ export interface Hello {
   /** How many peers the sender hears: they are echoed in turn. */
   readonly peers: number;
   readonly echoes: readonly Echo[];
+  /** Whether the echoes say which direct frames arrive; agents of older versions do not. */
+  readonly tellsDirect: boolean;
 }
 
 /** What the sender heard of another node last. */
@@ -58,6 +68,8 @@ export interface Echo {
   readonly heldUs: number;
   /** Largest frame of it that arrives, as MTU; 0 while that is not known. */
   readonly mtu: number;
+  /** Rounds from the last direct frame of it that arrived to `seq`, or `NO_DIRECT`. */
+  readonly sinceDirect: number;
 }
 
 /** What frames of one LAN have in common, and nobody knows who does not know its UID. */
@@ -90,11 +102,12 @@ export function encodeHello(
   key: LanKey,
   { source, destination }: Addresses,
 ): Uint8Array<ArrayBuffer> {
-  const { node, echoes } = hello;
+  const { node, echoes, tellsDirect } = hello;
   if (!isNodeName(node)) throw new RangeError(`"${node}" cannot be the name of a node`);
   const shown = echoes.slice(0, ECHOES_MAX);
   const end = HEADER_BYTES + FIXED_BYTES + node.length + shown.length * ECHO_BYTES;
-  const frame = new Uint8Array(end + CHECK_BYTES);
+  const more = end + CHECK_BYTES;
+  const frame = new Uint8Array(more + (tellsDirect ? shown.length + CHECK_BYTES : 0));
   const view = new DataView(frame.buffer);
   frame.set(parseMac(destination));
   frame.set(parseMac(source), 6);
@@ -120,10 +133,25 @@ export function encodeHello(
     body.setUint32(offset + 8, Math.min(Math.max(Math.round(echo.heldUs), 0), 0xffff_ffff));
     body.setUint16(offset + 12, echo.mtu);
   });
-  const said = frame.subarray(HEADER_BYTES, end);
-  view.setUint32(end, hashBytes(said, key.seeds[0]));
-  view.setUint32(end + 4, hashBytes(said, key.seeds[1]));
+  sign(view, HEADER_BYTES, end, key);
+  if (tellsDirect) {
+    shown.forEach(({ sinceDirect }, at) => view.setUint8(more + at, sinceDirect));
+    sign(view, end, more + shown.length, key);
+  }
   return frame;
+}
+
+/** Writes the check of what stands from `start` to `end` there. */
+function sign(view: DataView, start: number, end: number, { seeds }: LanKey): void {
+  const said = new Uint8Array(view.buffer, view.byteOffset + start, end - start);
+  seeds.forEach((seed, at) => view.setUint32(end + 4 * at, hashBytes(said, seed)));
+}
+
+/** Whether that check is there, and right. */
+function isSigned(view: DataView, start: number, end: number, { seeds }: LanKey): boolean {
+  if (view.byteLength < end + CHECK_BYTES) return false;
+  const said = new Uint8Array(view.buffer, view.byteOffset + start, end - start);
+  return seeds.every((seed, at) => view.getUint32(end + 4 * at) === hashBytes(said, seed));
 }
 
 /** The same hello with `mtu` bytes after its Ethernet header, where it is shorter. */
@@ -143,15 +171,12 @@ export function decodeHello(frame: Uint8Array, key: LanKey): Hello | undefined {
   const state = STATES[body.getUint8(13)];
   const [count, nameLength] = [body.getUint8(30), body.getUint8(31)];
   const end = HEADER_BYTES + FIXED_BYTES + nameLength + count * ECHO_BYTES;
-  if (state === undefined || count > ECHOES_MAX || frame.length < end + CHECK_BYTES) {
-    return undefined;
-  }
-  const said = frame.subarray(HEADER_BYTES, end);
-  const isGenuine = view.getUint32(end) === hashBytes(said, key.seeds[0]) &&
-    view.getUint32(end + 4) === hashBytes(said, key.seeds[1]);
-  if (!isGenuine) return undefined;
-  const name = said.subarray(FIXED_BYTES, FIXED_BYTES + nameLength);
-  const node = String.fromCharCode(...name);
+  if (state === undefined || count > ECHOES_MAX) return undefined;
+  if (!isSigned(view, HEADER_BYTES, end, key)) return undefined;
+  const more = end + CHECK_BYTES;
+  const tellsDirect = isSigned(view, end, more + count, key);
+  const nameAt = HEADER_BYTES + FIXED_BYTES;
+  const node = String.fromCharCode(...frame.subarray(nameAt, nameAt + nameLength));
   const [mtu, seq] = [body.getUint16(14), body.getUint32(16)];
   const [intervalMs, limitMs] = [body.getUint32(20), body.getUint32(24)];
   if (!isNodeName(node) || intervalMs === 0 || intervalMs > INTERVAL_MAX_MS) return undefined;
@@ -163,9 +188,11 @@ export function decodeHello(frame: Uint8Array, key: LanKey): Hello | undefined {
       seq: body.getUint32(offset + 4),
       heldUs: body.getUint32(offset + 8),
       mtu: body.getUint16(offset + 12),
+      sinceDirect: tellsDirect ? view.getUint8(more + at) : NO_DIRECT,
     };
   });
-  return { node, state, mtu, seq, intervalMs, limitMs, peers: body.getUint16(28), echoes };
+  const peers = body.getUint16(28);
+  return { node, state, mtu, seq, intervalMs, limitMs, peers, echoes, tellsDirect };
 }
 
 function isNodeName(text: string): boolean {

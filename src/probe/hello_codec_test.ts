@@ -9,6 +9,7 @@ import {
   HELLO_ETHERTYPE,
   INTERVAL_MAX_MS,
   lanKey,
+  NO_DIRECT,
   nodeId,
   padded,
 } from "./hello_codec.ts";
@@ -18,16 +19,28 @@ const KEY = lanKey(UID);
 const ADDRESSES = { source: "02:00:00:00:00:01", destination: "02:00:00:00:00:02" };
 const HELLO: Hello = {
   ...{ node: "worker1", state: "running", mtu: 1426, seq: 7, intervalMs: 10_000, limitMs: 500 },
-  ...{ peers: 2, echoes: [{ peer: nodeId("worker2"), seq: 9, heldUs: 1_500, mtu: 1426 }] },
+  ...{ peers: 2, tellsDirect: true },
+  echoes: [{ peer: nodeId("worker2"), seq: 9, heldUs: 1_500, mtu: 1426, sinceDirect: 3 }],
 };
+/** As agents of older versions say it. */
+const OLDER: Hello = {
+  ...{ ...HELLO, tellsDirect: false },
+  echoes: HELLO.echoes.map((echo) => ({ ...echo, sinceDirect: NO_DIRECT })),
+};
+/** Of `HELLO`, up to its first check, and whole. */
+const OLDER_BYTES = 14 + 32 + 7 + 14 + 8;
+const BYTES = OLDER_BYTES + 1 + 8;
 
 function echoes(count: number) {
-  return Array.from({ length: count }, (_, at) => ({ peer: at, seq: at, heldUs: at, mtu: at }));
+  return Array.from({ length: count }, (_, at) => ({
+    ...{ peer: at, seq: at, heldUs: at, mtu: at, sinceDirect: at },
+  }));
 }
 
 Deno.test("encodeHello() and decodeHello() are each other's inverse, padded or not", () => {
   const hellos: Hello[] = [
     HELLO,
+    OLDER,
     { ...HELLO, state: "pausing", echoes: [] },
     { ...HELLO, state: "leaving", node: "n".repeat(253), echoes: echoes(ECHOES_MAX) },
     { ...HELLO, seq: 0x7fff_ffff, mtu: 65_465, peers: 0xffff, intervalMs: INTERVAL_MAX_MS },
@@ -53,7 +66,8 @@ Deno.test("encodeHello() writes what the table in its file says", () => {
   deepEqual([frame[26], frame[27], view.getUint16(28), view.getUint32(30)], [1, 0, 1426, 7]);
   deepEqual([view.getUint32(34), view.getUint32(38)], [10_000, 500]);
   deepEqual([view.getUint16(42), frame[44], frame[45]], [2, 1, 7]);
-  equal(frame.length, 14 + 32 + 7 + 14 + 8);
+  equal(frame[OLDER_BYTES], 3);
+  equal(frame.length, BYTES);
 });
 
 Deno.test("encodeHello() keeps what is too large within its field", () => {
@@ -74,12 +88,23 @@ Deno.test("decodeHello() takes nothing of another LAN", () => {
 });
 
 Deno.test("decodeHello() refuses a frame with any byte of it changed, or cut off", () => {
-  const frame = encodeHello(HELLO, KEY, ADDRESSES);
+  const frame = encodeHello(OLDER, KEY, ADDRESSES);
   for (let at = 12; at < frame.length; at++) {
     const changed = frame.slice();
     changed[at] = changed[at]! ^ 0x10;
     equal(decodeHello(changed, KEY), undefined, `byte ${at}`);
     equal(decodeHello(frame.subarray(0, at), KEY), undefined, `${at} bytes`);
+  }
+});
+
+Deno.test("decodeHello() takes what older agents leave out for left out, or not at all", () => {
+  const frame = encodeHello(HELLO, KEY, ADDRESSES);
+  deepEqual(frame.subarray(0, OLDER_BYTES), encodeHello(OLDER, KEY, ADDRESSES));
+  for (let at = OLDER_BYTES; at < frame.length; at++) {
+    const changed = padded(frame, 300);
+    changed[at] = changed[at]! ^ 0x10;
+    deepEqual(decodeHello(changed, KEY), OLDER, `byte ${at}`);
+    deepEqual(decodeHello(frame.subarray(0, at), KEY), OLDER, `${at} bytes`);
   }
 });
 

@@ -1,5 +1,6 @@
 /** One LAN as one node probes it: what to send when, and how things are with each peer. Pure. */
 
+import { parseMac } from "../base/mac.ts";
 import { bridgeMac, vxlanMac } from "../plan/identity.ts";
 import {
   decodeHello,
@@ -10,10 +11,19 @@ import {
   lanKey,
   nodeId,
   padded,
+  SEQ_MASK,
 } from "./hello_codec.ts";
 import { narrowed, nextSize } from "./mtu_search.ts";
 import { type Judgement, Peer, type Self } from "./peer.ts";
-import { dueAt, FRAMES_PER_ROUND, intervalMs, QUICK_ROUNDS } from "./schedule.ts";
+import {
+  DIRECT_ROUNDS,
+  directMax,
+  dueAt,
+  FRAMES_PER_ROUND,
+  intervalMs,
+  type Load,
+  QUICK_ROUNDS,
+} from "./schedule.ts";
 
 /** Between two judgements without news. Milliseconds. */
 const JUDGE_LEAST_MS = 5_000;
@@ -22,6 +32,8 @@ const JUDGE_MOST_MS = 30_000;
 export interface LanProbeOptions {
   readonly lanUid: string;
   readonly node: string;
+  /** Whether each peer gets frames for it alone too: where those for all go another way. */
+  readonly isDirect: boolean;
   /** Between rounds when all is well. Milliseconds. */
   readonly baseMs: number;
   /** Milliseconds; any clock that never goes backwards. */
@@ -38,12 +50,13 @@ const STRANGERS_MAX = 256;
 const ROUNDS_KEPT = 64;
 /** A peer that nobody expects is forgotten when it was not heard for so long. Milliseconds. */
 const FORGOTTEN_MS = 600_000;
-const SEQ_MASK = 0x7fff_ffff;
 
 export class LanProbe {
   readonly #options: LanProbeOptions;
   readonly #id: number;
   readonly #key: LanKey;
+  /** To which only frames for this node alone go. */
+  readonly #address: Uint8Array;
   readonly #since: number;
   readonly #peers = new Map<string, Peer>();
   #expected: ReadonlySet<string> | undefined;
@@ -56,6 +69,8 @@ export class LanProbe {
   /** Whose turn it is to be echoed. */
   #turn = 0;
   #mtu = 0;
+  /** Since when the VXLAN learns where addresses are. */
+  #learnsSince = -Infinity;
 
   /** `startMs`: how long the first round has to wait, for others are to be sent as well. */
   constructor(options: LanProbeOptions, startMs: number) {
@@ -63,6 +78,7 @@ export class LanProbe {
     this.#options = options;
     this.#id = nodeId(node);
     this.#key = lanKey(lanUid);
+    this.#address = parseMac(vxlanMac(lanUid, node));
     this.#since = now;
     this.#seq = Math.floor(random() * SEQ_MASK);
     this.#intervalMs = baseMs;
@@ -96,6 +112,17 @@ export class LanProbe {
   /** How many nodes are sent to. */
   get peerCount(): number {
     return Math.max(this.#expected?.size ?? 0, this.#peers.size);
+  }
+
+  /** What it costs. */
+  get load(): Load {
+    const peers = this.peerCount;
+    return { lans: 1, peers, direct: this.#options.isDirect ? peers : 0 };
+  }
+
+  /** The VXLAN may be another one, which knows no address of before. */
+  learnsAnew(now: number): void {
+    this.#learnsSince = now;
   }
 
   /** Whether the LAN is expected on other nodes or, where nobody knows, may be. */
@@ -146,6 +173,7 @@ export class LanProbe {
       id: this.#id,
       intervalMs: this.#intervalMs,
       mtu: this.#mtu,
+      isDirect: this.#options.isDirect,
       since: this.#since,
       sentAt: (seq) => this.#rounds.get(seq & SEQ_MASK)?.at,
     };
@@ -161,23 +189,29 @@ export class LanProbe {
     if (hello.state === "leaving") {
       return this.#expected?.has(hello.node) !== true && this.#peers.delete(hello.node);
     }
+    if (this.#address.every((byte, at) => frame[at] === byte)) {
+      this.#peers.get(hello.node)?.hearDirect(hello);
+      return false;
+    }
     const peer = this.#peer(hello.node, now, this.#expected?.has(hello.node) === true);
     if (peer === undefined) return false;
     const isNew = !peer.isHeard;
     const heardSeq = peer.echoed?.seq;
+    const { direct } = peer;
     peer.hear(hello, length - 14, this.#self, now);
     const { echoed } = peer;
     if (echoed !== undefined && echoed.seq !== heardSeq) {
       const tried = this.#rounds.get(echoed.seq)?.tried;
       peer.search = narrowed(peer.search, this.#mtu, echoed.mtu, tried);
     }
-    if (isNew || peer.judged.state === "silent") this.#hurry(now);
+    const isBack = peer.direct !== direct;
+    if (isNew || isBack || peer.judged.state === "silent") this.#hurry(now);
     return isNew || peer.judged.state !== "reachable" || hello.state !== "running";
   }
 
   /**
-   * The frames of a round, to be sent in this order now: the small one last, so that whoever echoes
-   * it has had all of them. `mtu` is the LAN's here, `limitMs` this node's shortest interval.
+   * The frames of a round, to be sent in this order now: the small one for all last, so that whoever
+   * echoes it has had all of them. `mtu` is the LAN's here, `limitMs` this node's shortest interval.
    */
   round(now: number, mtu: number, limitMs: number): Uint8Array<ArrayBuffer>[] {
     this.#mtu = mtu;
@@ -186,19 +220,50 @@ export class LanProbe {
     const tried = nextSize(bounds, this.#seq);
     this.#rounds.set(this.#seq, { at: now, tried });
     this.#rounds.delete((this.#seq - ROUNDS_KEPT) & SEQ_MASK);
+    const waiting = this.#dueAlone(now);
+    const most = directMax(this.peerCount);
+    const alone = waiting.splice(0, most);
+    // They come more often than in their turn, which the limit reckons with.
+    const isMore = alone.some(({ direct }) => direct.isDoubtful);
+    const more = isMore ? Math.max(0, most - this.peerCount / DIRECT_ROUNDS) : 0;
     this.#intervalMs = intervalMs({
       baseMs: this.#options.baseMs,
       limitMs,
       askedMs: this.#peers.values().reduce((most, peer) => Math.max(most, peer.limitMs), 0),
-      isQuick: this.#quick > 0,
-      frames: FRAMES_PER_ROUND + (tried === undefined ? 0 : 1),
+      isQuick: this.#quick > 0 || waiting[0]?.direct.isUntried === true,
+      frames: FRAMES_PER_ROUND + (tried === undefined ? 0 : 1) + more,
     });
     if (this.#quick > 0) this.#quick--;
     this.#dueAt = dueAt(now, this.#intervalMs);
     const hello = this.#hello("running", now, limitMs);
     const small = encodeHello(hello, this.#key, this.#addresses());
     const larger = [mtu, ...(tried === undefined ? [] : [tried])];
-    return [...larger.map((size) => padded(small, size)), small];
+    const direct = alone.map((peer) => this.#directFrame(peer, hello, now));
+    return [...direct, ...larger.map((size) => padded(small, size)), small];
+  }
+
+  /** Peers that a frame for it alone is due to, the most urgent first. */
+  #dueAlone(now: number): Peer[] {
+    if (!this.#options.isDirect) return [];
+    const urgencies = this.peers()
+      .filter((peer) => peer.isLearned(this.#learnsSince, now))
+      .map((peer) => ({ peer, urgency: peer.direct.urgency(this.#seq) }))
+      .filter(({ urgency }) => urgency >= DIRECT_ROUNDS);
+    urgencies.sort((one, other) => one.urgency < other.urgency ? 1 : -1);
+    return urgencies.map(({ peer }) => peer);
+  }
+
+  /** The round's hello for `peer` alone: of full size, unless nothing of that size gets there. */
+  #directFrame(peer: Peer, hello: Hello, at: number): Uint8Array<ArrayBuffer> {
+    const isFull = peer.search === undefined;
+    peer.direct.tried({ seq: hello.seq, at, isFull });
+    const destination = vxlanMac(this.#options.lanUid, peer.node);
+    const frame = encodeHello(
+      { ...hello, echoes: [] },
+      this.#key,
+      { ...this.#addresses(), destination },
+    );
+    return isFull ? padded(frame, hello.mtu) : frame;
   }
 
   /** The last frame: the agent stops (`pausing`), or nothing is attached here any more. */
@@ -222,7 +287,7 @@ export class LanProbe {
     this.#turn = heard.length === 0 ? 0 : (this.#turn + count) % heard.length;
     return {
       ...{ node, state, mtu: this.#mtu || 1, seq: this.#seq, intervalMs: this.#intervalMs },
-      ...{ limitMs, peers: heard.length, echoes },
+      ...{ limitMs, peers: heard.length, echoes, tellsDirect: this.#options.isDirect },
     };
   }
 

@@ -1,15 +1,20 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { randomInts } from "../../tests/support/random.ts";
+import { formatMac } from "../base/mac.ts";
+import { vxlanMac } from "../plan/identity.ts";
 import { LanProbe, PEERS_MAX } from "./lan_probe.ts";
 import { limitMs } from "./schedule.ts";
-import { encodeHello, type Hello, lanKey } from "./hello_codec.ts";
+import { decodeHello, encodeHello, type Hello, lanKey, padded } from "./hello_codec.ts";
 import { probeCounts } from "./probe_report.ts";
 
 const UID = "0d5b2a1c-7f0e-4c58-9f6a-3c1f5d2e8b90";
 const MTU = 1426;
 
-/** What becomes of a frame of `size` bytes from one node to another: undefined when it is lost. */
-type Path = (from: string, to: string, size: number) => number | undefined;
+/**
+ * What becomes of a frame of `size` bytes from one node to another, be it for that one alone: undefined
+ * when it is lost.
+ */
+type Path = (from: string, to: string, size: number, isAlone: boolean) => number | undefined;
 
 const FINE: Path = () => 1;
 
@@ -18,23 +23,37 @@ class Fabric {
   path: Path = FINE;
   now = 0;
   frames = 0;
+  /** Of them, those for one node alone. */
+  alone = 0;
   readonly probes = new Map<string, LanProbe>();
   /** Nodes whose agents neither send nor hear. */
   readonly dead = new Set<string>();
+  readonly #addresses = new Map<string, string>();
   #wire: { at: number; to: string; frame: Uint8Array }[] = [];
   readonly #baseMs: number;
+  readonly #isDirect: boolean;
 
-  constructor(names: readonly string[], { known = true, baseMs = 10_000 } = {}) {
+  constructor(
+    names: readonly string[],
+    { known = true, baseMs = 10_000, isDirect = true } = {},
+  ) {
     this.#baseMs = baseMs;
+    this.#isDirect = isDirect;
     for (const name of names) this.add(name);
     if (known) this.expectAll();
   }
 
   add(node: string): LanProbe {
-    const random = () => 0.5;
-    const options = { lanUid: UID, node, baseMs: this.#baseMs, now: this.now, random };
+    // An agent that begins anew has other numbers than before.
+    const share = (0.5 + 0.1 * this.probes.size) % 1;
+    const random = () => share;
+    const options = {
+      ...{ lanUid: UID, node, isDirect: this.#isDirect, baseMs: this.#baseMs },
+      ...{ now: this.now, random },
+    };
     const probe = new LanProbe(options, 0);
     this.probes.set(node, probe);
+    this.#addresses.set(vxlanMac(UID, node), node);
     return probe;
   }
 
@@ -47,8 +66,12 @@ class Fabric {
 
   send(from: string, frame: Uint8Array): void {
     this.frames++;
-    for (const to of this.probes.keys()) {
-      const delay = to === from ? undefined : this.path(from, to, frame.length);
+    const destination = formatMac(frame.subarray(0, 6));
+    const only = this.#addresses.get(destination);
+    if (only !== undefined) this.alone++;
+    for (const to of only === undefined ? this.probes.keys() : [only]) {
+      const isLost = to === from;
+      const delay = isLost ? undefined : this.path(from, to, frame.length, only !== undefined);
       if (delay !== undefined) this.#wire.push({ at: this.now + delay, to, frame });
     }
   }
@@ -66,7 +89,7 @@ class Fabric {
       for (const [name, probe] of this.probes) {
         if (this.dead.has(name)) continue;
         if (probe.dueAt <= this.now) {
-          const limit = limitMs({ lans: 1, peers: probe.peerCount });
+          const limit = limitMs(probe.load);
           for (const frame of probe.round(this.now, MTU, limit)) this.send(name, frame);
         }
         if (this.now % 1_000 === 0) probe.judge(this.now);
@@ -169,6 +192,7 @@ Deno.test("LanProbe finds the MTU of a path within 8 bytes, in few rounds, and w
 
 Deno.test("LanProbe takes no round for lost because the next ones are quick", () => {
   const fabric = new Fabric(["a", "b"]);
+  fabric.run(4);
   const seen = new Set<string>();
   for (const most of [9_000, 1_334, 9_000, 1_334]) {
     fabric.path = (_, __, size) => size - 14 > most ? undefined : 1;
@@ -208,6 +232,133 @@ Deno.test("LanProbe does not take three frames of full size that are lost by cha
   deepEqual([...seen], ["reachable"]);
 });
 
+/** Frames for one node alone get nowhere, if they are for one of `nodes`. */
+function aloneBlocked(...nodes: readonly string[]): Path {
+  return (_, to, __, isAlone) => isAlone && nodes.includes(to) ? undefined : 1;
+}
+
+Deno.test("LanProbe tells of a node that only frames for all reach, until others do", () => {
+  const fabric = new Fabric(["a", "b", "c"]);
+  fabric.run(60);
+  fabric.path = aloneBlocked("b");
+  // A turn, and six rounds.
+  fabric.run(155);
+  const states = () => ["ab", "cb", "ba", "ac"].map((way) => fabric.state(way[0]!, way[1]!));
+  deepEqual(states(), ["groupOnly", "groupOnly", "reachable", "reachable"]);
+  fabric.path = FINE;
+  fabric.run(40);
+  deepEqual(states(), ["reachable", "reachable", "reachable", "reachable"]);
+});
+
+Deno.test("LanProbe calls no node reachable that only frames for all ever reached", () => {
+  const fabric = new Fabric(["a", "b"]);
+  fabric.path = aloneBlocked("b");
+  const seen = new Set<string>();
+  for (let turn = 0; turn < 80; turn++) {
+    fabric.run(1);
+    seen.add(fabric.state("a", "b"));
+  }
+  deepEqual([...seen], ["probing", "groupOnly"]);
+  equal(fabric.state("b", "a"), "reachable");
+});
+
+Deno.test("LanProbe tells silence where frames for one node alone arrive, and no others", () => {
+  const fabric = new Fabric(["a", "b"]);
+  fabric.run(60);
+  fabric.path = (_, __, ___, isAlone) => isAlone ? 1 : undefined;
+  fabric.run(60);
+  deepEqual([fabric.state("a", "b"), fabric.state("b", "a")], ["silent", "silent"]);
+});
+
+Deno.test("LanProbe tries small frames for one node alone where no full ones get through", () => {
+  const fabric = new Fabric(["a", "b"]);
+  const small: Path = (_, __, size) => size - 14 > 1_334 ? undefined : 1;
+  fabric.run(60);
+  fabric.path = small;
+  fabric.run(200);
+  equal(fabric.state("a", "b"), "smallOnly");
+  const blocked = aloneBlocked("b");
+  fabric.path = (...frame) => small(...frame) && blocked(...frame);
+  fabric.run(200);
+  equal(fabric.state("a", "b"), "groupOnly");
+  fabric.path = small;
+  fabric.run(60);
+  equal(fabric.state("a", "b"), "smallOnly");
+});
+
+Deno.test("LanProbe sends nobody frames for it alone who does not tell what became of them", () => {
+  const fabric = new Fabric(["a", "b"]);
+  const older = new Set<string>();
+  const send = fabric.send.bind(fabric);
+  // As agents of an older version say it.
+  fabric.send = (from, frame) => {
+    const hello = decodeHello(frame, lanKey(UID))!;
+    const [destination = "", source = ""] = [0, 6].map((at) =>
+      formatMac(frame.subarray(at, at + 6))
+    );
+    const addresses = { destination, source };
+    send(
+      from,
+      older.has(from)
+        ? padded(
+          encodeHello({ ...hello, tellsDirect: false }, lanKey(UID), addresses),
+          frame.length - 14,
+        )
+        : frame,
+    );
+  };
+  older.add("b");
+  fabric.path = aloneBlocked("a", "b");
+  fabric.run(120);
+  deepEqual([fabric.state("a", "b"), fabric.state("b", "a")], ["reachable", "groupOnly"]);
+});
+
+Deno.test("LanProbe sends frames for one node alone in one round of eight, or none", () => {
+  for (const isDirect of [true, false]) {
+    const fabric = new Fabric(["a", "b"], { isDirect });
+    fabric.run(100);
+    [fabric.frames, fabric.alone] = [0, 0];
+    fabric.run(800);
+    const rounds = (fabric.frames - fabric.alone) / 2;
+    ok(rounds > 150 && rounds < 190, `${rounds}`);
+    const expected = isDirect ? rounds / 8 : 0;
+    ok(Math.abs(fabric.alone - expected) < 4, `${fabric.alone} of ${rounds}`);
+  }
+});
+
+Deno.test("LanProbe gives each of many its turn, though some are never reached", () => {
+  const names = Array.from({ length: 20 }, (_, at) => `node${at}`);
+  const fabric = new Fabric(names);
+  fabric.run(60);
+  fabric.path = aloneBlocked("node1", "node2", "node3");
+  fabric.run(400);
+  fabric.path = aloneBlocked("node1", "node2", "node3", "node19");
+  fabric.run(400);
+  const states = names.slice(1).map((name) => fabric.state("node0", name));
+  deepEqual(states.map((state) => state === "groupOnly" ? 1 : 0), [
+    ...[1, 1, 1],
+    ...Array(15).fill(0),
+    1,
+  ]);
+});
+
+Deno.test("LanProbe sends none for one node alone while VXLANs may not know where it is", () => {
+  const fabric = new Fabric(["a", "b"]);
+  fabric.run(60);
+  const a = fabric.probes.get("a")!;
+  const alone = () => {
+    const before = fabric.alone;
+    fabric.send("a", a.round(fabric.now, MTU, 0)[0]!);
+    return fabric.alone - before;
+  };
+  fabric.path = aloneBlocked("b");
+  fabric.run(200);
+  equal(alone(), 1);
+  fabric.run(20);
+  a.learnsAnew(fabric.now);
+  equal(alone(), 0);
+});
+
 Deno.test("LanProbe forgets who leaves, and takes who stops for stopped", () => {
   const fabric = new Fabric(["a", "b", "c"], { known: false });
   fabric.run(10);
@@ -245,21 +396,22 @@ Deno.test("LanProbe keeps to its rates with 120 nodes, all of which find each ot
     const states = new Set(fabric.probes.get(name)!.peers().map(({ judged }) => judged.state));
     deepEqual([...states], ["reachable"]);
   }
-  fabric.frames = 0;
+  [fabric.frames, fabric.alone] = [0, 0];
   fabric.run(60);
-  const perNode = fabric.frames / names.length / 60;
-  ok(perNode * 119 < 25, `${perNode * 119} frames a second arrive`);
+  const received = 119 * (fabric.frames - fabric.alone) + fabric.alone;
+  const perNode = received / names.length / 60;
+  ok(perNode < 25, `${perNode} frames a second arrive`);
 });
 
 Deno.test("LanProbe remembers no more nodes than it has room for, whoever makes them up", () => {
   const probe = new LanProbe(
-    { lanUid: UID, node: "a", baseMs: 10_000, now: 0, random: () => 0 },
+    { lanUid: UID, node: "a", isDirect: true, baseMs: 10_000, now: 0, random: () => 0 },
     0,
   );
   const addresses = { source: "02:00:00:00:00:01", destination: "02:00:00:00:00:02" };
   const hello: Hello = {
     ...{ node: "", state: "running", mtu: MTU, seq: 1, intervalMs: 10_000, limitMs: 0, peers: 0 },
-    echoes: [],
+    ...{ echoes: [], tellsDirect: true },
   };
   for (let at = 0; at < PEERS_MAX + 100; at++) {
     const frame = encodeHello({ ...hello, node: `n${at}` }, lanKey(UID), addresses);
@@ -271,7 +423,9 @@ Deno.test("LanProbe remembers no more nodes than it has room for, whoever makes 
 });
 
 Deno.test("judgeAt() is never where there is nobody, and every quarter of an interval elsewhere", () => {
-  const options = { lanUid: UID, node: "a", baseMs: 60_000, now: 0, random: () => 0.5 };
+  const options = {
+    ...{ lanUid: UID, node: "a", isDirect: true, baseMs: 60_000, now: 0, random: () => 0.5 },
+  };
   const probe = new LanProbe(options, 0);
   ok(probe.judgeAt(0) <= 15_000, "nobody knows who is there");
   probe.expect(new Set(), 0);

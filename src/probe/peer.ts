@@ -1,13 +1,16 @@
 /** What a node knows of another one in a LAN: from what it hears of it, and what it is echoed. */
 
-import { type Echo, ECHOES_MAX, type Hello, nodeId } from "./hello_codec.ts";
+import type { ProbedNodeView } from "../api/agent_protocol.ts";
+import { DirectPath } from "./direct_path.ts";
+import { type Echo, ECHOES_MAX, type Hello, NO_DIRECT, nodeId } from "./hello_codec.ts";
 import type { MtuBounds } from "./mtu_search.ts";
 
 /**
  * `probing`: too early to tell; `paused`: its agent said that it stops; `silent`: nothing is heard of
- * it; `oneWay`: it is heard, but hears nothing; `smallOnly`: frames of full size do not arrive.
+ * it; `oneWay`: it is heard, but hears nothing; `groupOnly`: it gets what is for all, and not what is
+ * for it alone; `smallOnly`: frames of full size do not arrive.
  */
-export type PeerState = "probing" | "reachable" | "paused" | "silent" | "oneWay" | "smallOnly";
+export type PeerState = ProbedNodeView["state"];
 
 export interface Judgement {
   readonly state: PeerState;
@@ -22,6 +25,8 @@ export interface Self {
   /** Between its own rounds. Milliseconds. */
   readonly intervalMs: number;
   readonly mtu: number;
+  /** Whether it sends frames to one peer alone. */
+  readonly isDirect: boolean;
   /** When it sent a round; undefined when that is long ago or never was. */
   readonly sentAt: (seq: number) => number | undefined;
   /** Since when it has sent at all. */
@@ -40,6 +45,8 @@ const ROUNDS_COUNTED = 32;
 const SIZES_KEPT = 12;
 const ROUND_TRIPS_KEPT = 8;
 const ROUND_TRIP_MAX_MS = 60_000;
+/** VXLANs forget where an address is when they heard nothing for 300 s. Milliseconds. */
+const LEARNED_MS = 240_000;
 /** Longer than any update of an agent takes. */
 const PAUSE_MAX_MS = 600_000;
 
@@ -54,6 +61,9 @@ export class Peer {
   judged: Judgement = { state: "probing" };
   /** Since when it has been judged well again, after it was not. */
   betterSince: number | undefined;
+  #direct = new DirectPath();
+  /** Round of the last direct frame that came of it. */
+  #directSeq: number | undefined;
   #last: Hello | undefined;
   #firstHeardAt = 0;
   #heardAt = 0;
@@ -80,18 +90,43 @@ export class Peer {
     return this.#last === undefined ? undefined : this.#heardAt;
   }
 
+  /** Of frames that this node sends to it alone: another one since it was heard again. */
+  get direct(): DirectPath {
+    return this.#direct;
+  }
+
+  /** Whether it tells of those, and says hello often enough for VXLANs to know where it is. */
+  get #takesDirect(): boolean {
+    const { tellsDirect, intervalMs = 0 } = this.#last ?? {};
+    return tellsDirect === true && 1.25 * intervalMs <= LEARNED_MS;
+  }
+
+  /** Whether a frame for it alone goes straight to it: what is for unknown addresses goes to all. */
+  isLearned(since: number, now: number): boolean {
+    const { state } = this.#last ?? {};
+    const isRecent = this.#heardAt >= since && now - this.#heardAt < LEARNED_MS;
+    return state === "running" && this.#takesDirect && isRecent && !this.#isSilent(now);
+  }
+
   /** What it asks others to keep to. Milliseconds. */
   get limitMs(): number {
     return this.#last?.limitMs ?? 0;
   }
 
-  /** One frame of it came, with `mtu` bytes behind its Ethernet header. */
+  /** A frame of it for this node alone came: of what is for all it says nothing. */
+  hearDirect({ seq }: Hello): void {
+    this.#directSeq = seq;
+  }
+
+  /** One frame of it for all came, with `mtu` bytes behind its Ethernet header. */
   hear(hello: Hello, mtu: number, self: Self, now: number): void {
     const step = this.#last === undefined ? undefined : (hello.seq - this.#last.seq) | 0;
     // Late frames of the round before say nothing new.
     if (step !== undefined && step < 0 && step > -SIZES_KEPT) return;
     const isSmall = mtu < hello.mtu;
-    if (step === undefined || step < 0 || step > 1_000 || this.#isSilent(now)) {
+    const isLost = step === undefined || this.#isSilent(now);
+    if (isLost) this.#direct = new DirectPath();
+    if (isLost || step < 0 || step > 1_000) {
       this.#begin(mtu, now);
     } else if (step === 0) this.#sizes[0] = Math.max(this.#sizes[0] ?? 0, mtu);
     else this.#advance(step, mtu);
@@ -110,6 +145,8 @@ export class Peer {
     this.#sizes = [mtu];
     this.#echo = undefined;
     this.#echoSentAt = undefined;
+    this.#direct.asksAnew();
+    this.#directSeq = undefined;
   }
 
   #advance(step: number, mtu: number): void {
@@ -119,9 +156,11 @@ export class Peer {
     this.#sizes = [mtu, ...this.#sizes].slice(0, SIZES_KEPT);
   }
 
-  #takeEcho({ seq, heldUs, mtu }: Echo, { sentAt }: Self, now: number): void {
-    const at = sentAt(seq);
+  #takeEcho({ seq, heldUs, mtu, sinceDirect }: Echo, self: Self, now: number): void {
+    const at = self.sentAt(seq);
     if (at === undefined) return;
+    const directAt = sinceDirect === NO_DIRECT ? undefined : self.sentAt(seq - sinceDirect);
+    this.#direct.answered({ roundAt: at, directAt, isFull: mtu >= self.mtu });
     this.#echo = { seq, mtu };
     this.#echoSentAt = at;
     const roundTrip = now - at - heldUs / 1_000;
@@ -138,7 +177,11 @@ export class Peer {
   echo(now: number): Echo | undefined {
     if (this.#last === undefined || this.#isSilent(now)) return undefined;
     const heldUs = 1_000 * (now - this.#heardAt);
-    return { peer: this.id, seq: this.#last.seq, heldUs, mtu: this.#arriving() ?? 0 };
+    const { seq } = this.#last;
+    // A direct frame may overtake those for all.
+    const rounds = this.#directSeq === undefined ? NO_DIRECT : Math.max(0, seq - this.#directSeq);
+    const sinceDirect = Math.min(rounds, NO_DIRECT);
+    return { peer: this.id, seq, heldUs, mtu: this.#arriving() ?? 0, sinceDirect };
   }
 
   /** Largest of its frames that arrive, as MTU; undefined while that cannot be told. */
@@ -172,6 +215,8 @@ export class Peer {
       : this.#unechoedMs(this.#echo.seq, self, now);
     if (waitedMs > patienceMs + turnMs) return { state: "oneWay" };
     if (this.#echo === undefined) return { state: "probing" };
+    const direct = self.isDirect && this.#takesDirect ? this.#direct.state : "arrives";
+    if (direct === "lost") return { state: "groupOnly" };
     const [from, to] = [this.#arriving(), this.#echo.mtu];
     const isFromFull = from === undefined || from >= last.mtu;
     const isToFull = to === 0 || to >= self.mtu;
@@ -179,7 +224,8 @@ export class Peer {
       const known = [from ?? last.mtu, to === 0 ? self.mtu : to];
       return { state: "smallOnly", mtu: Math.min(...known) };
     }
-    return { state: from === undefined || to === 0 ? "probing" : "reachable" };
+    const isOpen = from === undefined || to === 0 || direct === "open";
+    return { state: isOpen ? "probing" : "reachable" };
   }
 
   /**

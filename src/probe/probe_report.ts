@@ -19,6 +19,7 @@ const REASONS: Readonly<Partial<Record<PeerState, string>>> = {
   paused: "AgentStopped",
   silent: "Silent",
   oneWay: "OneWay",
+  groupOnly: "UnicastBlocked",
   smallOnly: "MtuTooSmall",
 };
 

@@ -20,6 +20,9 @@ Deno.test("probeCounts() names what is wrong with whom, and only that", () => {
     [["reachable", "oneWay"], {}, {
       ...{ state: "Known", peers: 2, reachable: 1, unreachable: unreachable("OneWay") },
     }],
+    [["reachable", "groupOnly"], {}, {
+      ...{ state: "Known", peers: 2, reachable: 1, unreachable: unreachable("UnicastBlocked") },
+    }],
     [["reachable", "paused"], {}, {
       ...{ state: "Known", peers: 2, reachable: 1, unreachable: unreachable("AgentStopped") },
     }],

@@ -1,7 +1,11 @@
 /** How often an agent says hello: pure. The figures stand in docs/connectivity.md too. */
 
-/** A small frame and one of full size. */
+/** For all: a small frame and one of full size. */
 export const FRAMES_PER_ROUND = 2;
+/** A peer gets a frame for it alone as often as that. Rounds. */
+export const DIRECT_ROUNDS = 8;
+/** No more such frames are sent at once: they would not fit into what a socket holds. */
+const DIRECT_MAX = 32;
 /** What one node sends and receives at most, over all LANs and peers, when all keep to it. */
 export const SENT_PER_SECOND = 2;
 export const RECEIVED_PER_SECOND = 20;
@@ -19,13 +23,22 @@ export interface Load {
   readonly lans: number;
   /** Summed up over the LANs. */
   readonly peers: number;
+  /** Those of them that get frames for them alone. */
+  readonly direct: number;
 }
 
 /** The shortest interval that keeps to both rates. Milliseconds. */
-export function limitMs({ lans, peers }: Load): number {
-  const toSend = lans * FRAMES_PER_ROUND / SENT_PER_SECOND;
-  const toReceive = peers * FRAMES_PER_ROUND / RECEIVED_PER_SECOND;
-  return 1_000 * Math.max(toSend, toReceive);
+export function limitMs({ lans, peers, direct }: Load): number {
+  const toSend = lans * FRAMES_PER_ROUND + direct / DIRECT_ROUNDS;
+  // As many come as go.
+  const toReceive = peers * FRAMES_PER_ROUND + direct / DIRECT_ROUNDS;
+  return 1_000 * Math.max(toSend / SENT_PER_SECOND, toReceive / RECEIVED_PER_SECOND);
+}
+
+/** Most direct frames in one round of a LAN with so many peers. */
+export function directMax(peers: number): number {
+  // One more than whose turn it is: doubtful ones are tried besides.
+  return Math.min(Math.floor(peers / DIRECT_ROUNDS) + 1, DIRECT_MAX);
 }
 
 export interface Pace {
@@ -36,7 +49,7 @@ export interface Pace {
   /** Longest that a peer of the LAN asks for: it may be in more LANs than this node. */
   readonly askedMs: number;
   readonly isQuick: boolean;
-  /** Frames in a round of this LAN. */
+  /** Frames in a round of this LAN, but those for one peer alone that `limitMs()` reckons with. */
   readonly frames: number;
 }
 

@@ -1,6 +1,8 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import {
   DEFAULT_INTERVAL_MS,
+  DIRECT_ROUNDS,
+  directMax,
   dueAt,
   FRAMES_PER_ROUND,
   intervalMs,
@@ -12,37 +14,48 @@ import {
 const CALM = { baseMs: DEFAULT_INTERVAL_MS, askedMs: 0, isQuick: false, frames: FRAMES_PER_ROUND };
 
 /** Nodes that are all in the same LANs. */
-function costs(nodes: number, lans: number, isQuick = false) {
-  const own = limitMs({ lans, peers: lans * (nodes - 1) });
-  const interval = intervalMs({ ...CALM, isQuick, limitMs: own });
-  const sent = lans * FRAMES_PER_ROUND / (interval / 1_000);
-  return { seconds: interval / 1_000, sent, received: (nodes - 1) * sent };
+function costs(nodes: number, lans: number, { isQuick = false, isDirect = true } = {}) {
+  const peers = nodes - 1;
+  const direct = isDirect ? lans * peers : 0;
+  const own = limitMs({ lans, peers: lans * peers, direct });
+  const seconds = intervalMs({ ...CALM, isQuick, limitMs: own }) / 1_000;
+  const alone = isDirect ? Math.min(peers / DIRECT_ROUNDS, directMax(peers)) : 0;
+  return {
+    seconds,
+    sent: lans * (FRAMES_PER_ROUND + alone) / seconds,
+    received: lans * (FRAMES_PER_ROUND * peers + alone) / seconds,
+  };
 }
 
 Deno.test("intervalMs() gives the figures of docs/connectivity.md", () => {
   const table = [
     // Nodes, LANs: seconds, frames a second sent and received.
-    [2, 1, 10, 0.2, 0.2],
-    [3, 10, 10, 2, 4],
-    [2, 100, 100, 2, 2],
-    [100, 1, 10, 0.2, 19.8],
-    [1000, 1, 99.9, 0.02, 20],
-    [10, 100, 100, 2, 18],
-    [2, 1000, 1000, 2, 2],
-    [1000, 10, 999, 0.02, 20],
+    [2, 1, 10, 0.21, 0.21],
+    [3, 10, 11, 2, 3.78],
+    [2, 100, 106, 2, 2],
+    [100, 1, 11, 1.37, 20],
+    [1000, 1, 106, 0.32, 19.13],
+    [10, 100, 156, 2, 12.24],
+    [2, 1000, 1063, 2, 2],
+    [1000, 10, 1061, 0.32, 19.13],
   ];
   for (const [nodes = 0, lans = 0, seconds, sent, received] of table) {
     const found = costs(nodes, lans);
     const round = (value: number) => Math.round(value * 100) / 100;
-    deepEqual([found.seconds, round(found.sent), round(found.received)], [seconds, sent, received]);
+    deepEqual(
+      [Math.round(found.seconds), round(found.sent), round(found.received)],
+      [seconds, sent, received],
+    );
   }
+  const unicast = costs(1000, 1, { isDirect: false });
+  deepEqual([Math.round(unicast.seconds), Math.round(999 * unicast.sent)], [100, 20]);
 });
 
 Deno.test("intervalMs() keeps to both rates whatever the numbers, also in quick rounds", () => {
   for (const nodes of [1, 2, 3, 10, 100, 1000, 5000]) {
     for (const lans of [1, 2, 5, 10, 100, 1000, 2000]) {
-      for (const isQuick of [false, true]) {
-        const { sent, received } = costs(nodes, lans, isQuick);
+      for (const how of [{}, { isQuick: true }, { isDirect: false }]) {
+        const { sent, received } = costs(nodes, lans, how);
         ok(sent <= SENT_PER_SECOND + 1e-9, `${nodes} nodes, ${lans} LANs: sends ${sent}`);
         ok(received <= RECEIVED_PER_SECOND + 1e-9, `${nodes}, ${lans}: receives ${received}`);
       }
