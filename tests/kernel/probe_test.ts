@@ -67,6 +67,16 @@ async function atFabric(lab: AgentLab, command: string): Promise<void> {
   await lab.net.run(lab.net.netnsPath("fabric"), ["sh", "-euc", command]);
 }
 
+/** What a node's own firewall drops of the VXLANs' packets: a rule of nft. */
+async function dropsAt({ host }: AgentNode, rule: string): Promise<void> {
+  const chain = `type filter hook input priority 0\n${rule}`;
+  await host.run(["nft", `table ip6 k8slan-test {\nchain input {\n${chain}\n}\n}`]);
+}
+
+async function dropsNoMoreAt({ host }: AgentNode): Promise<void> {
+  await host.run(["nft", "delete", "table", "ip6", "k8slan-test"]);
+}
+
 rootTest(
   "Prober finds that all nodes of a LAN reach each other with frames of full size",
   async () => {
@@ -104,6 +114,40 @@ rootTest("Prober tells which direction is cut", async () => {
   await sees(one, "oneWay");
   await atFabric(lab, "bridge link set dev worker2 mcast_flood on");
   await allReachable(lab);
+});
+
+rootTest(
+  "Prober tells of a firewall that lets the group pass and no packet for a node",
+  async () => {
+    await using lab = await probedLab();
+    await allReachable(lab);
+    const [one, two] = lab.nodes as [AgentNode, AgentNode];
+    const [here, there] = ["pod1", "pod2"].map((name) =>
+      new FrameSocket(lab.net.netnsPath(name), "net1")
+    );
+    using _here = here!;
+    using _there = there!;
+    await dropsAt(two, `ip6 daddr ${await two.host.linkLocal("eth1")} udp dport 4789 drop`);
+    await sees(one, "groupOnly");
+    await sees(two, "reachable");
+    await dropsNoMoreAt(two);
+    await allReachable(lab);
+    for (const end of [here, there]) assert.deepEqual(end!.take().filter(isHello), []);
+  },
+);
+
+rootTest("Prober tells of frames that are lost by chance, and who is reached still", async () => {
+  await using lab = await probedLab();
+  await allReachable(lab);
+  const [one, two] = lab.nodes as [AgentNode, AgentNode];
+  await dropsAt(two, "udp dport 4789 numgen random mod 100 < 30 drop");
+  await until(`"${two.name}" tells of loss`, async () => {
+    const [peer] = (await probeOf(two))?.nodes ?? [];
+    return peer?.state === "reachable" && peer.lossPercent > 0;
+  }, PATIENCE);
+  // Nothing is dropped of what the first one hears.
+  assert.equal((await probeOf(one))?.nodes[0]?.lossPercent, 0);
+  assert.equal((await probeOf(one))?.reachable, 1);
 });
 
 rootTest("Prober finds the MTU of a fabric that carries less than the nodes believe", async () => {
@@ -163,8 +207,10 @@ rootTest(
     using underlay = new FrameSocket(lab.nodes[0]!.host.netns, "eth1", { outgoing: true });
     await allReachable(lab);
     // Frames of both nodes have gone by meanwhile, which are the witness that there were any.
-    const passed = await underlay.takeUntil((all) => all.filter(isHello).length >= 8, 20_000);
-    assert.ok(passed.filter(isHello).length >= 8);
+    const areEnough = (all: readonly Uint8Array[]) =>
+      all.filter(isHello).length >= 8 && all.filter(isDirect).length >= 2;
+    const passed = await underlay.takeUntil(areEnough, PATIENCE.timeout);
+    assert.ok(areEnough(passed), `${passed.filter(isHello).length} frames of hello`);
     for (const end of ends) assert.deepEqual(end.take().filter(isHello), []);
   },
 );
@@ -172,6 +218,11 @@ rootTest(
 /** Whether a frame carries a hello, be it in a VXLAN's packet. */
 function isHello(frame: Uint8Array): boolean {
   return frame.toHex().includes(`88b5${new TextEncoder().encode("k8sl").toHex()}`);
+}
+
+/** Whether it does so to one node's address, and not to the group. */
+function isDirect(frame: Uint8Array): boolean {
+  return isHello(frame) && (frame[0]! & 1) === 0;
 }
 
 function says(frame: Uint8Array, { uniqueName }: AgentNode): boolean {
@@ -196,7 +247,7 @@ rootTest("Prober is not troubled by a workload that floods its ethertype and add
   // Someone who knows the LAN's UID can make up nodes, and no more than that.
   const hello: Hello = {
     ...{ node: "made-up", state: "running", mtu: 1426, seq: 1, intervalMs: 1_000, limitMs: 0 },
-    ...{ peers: 0, echoes: [] },
+    ...{ peers: 0, echoes: [], tellsDirect: true },
   };
   const addresses = { source: "02:00:00:00:00:77", destination };
   const forged = encodeHello(hello, lanKey(lan.uid), addresses);
