@@ -24,7 +24,11 @@ export function readUnderlay(client: NetlinkClient, name: string): Underlay | un
   const ipv6 = isIpv6Off(name)
     ? "off"
     : ipv6State(addresses.filter(({ address }) => isIpv6LinkLocal(address)));
-  return { name, index, mtu, up, running, ipv6, addresses: vteps(addresses) };
+  const unusable = unusableState(addresses);
+  return {
+    ...{ name, index, mtu, up, running, ipv6, addresses: vteps(addresses) },
+    ...(unusable === undefined ? {} : { unusable }),
+  };
 }
 
 /** Length of a prefix that is one address: a floating one mostly, which another node may have next. */
@@ -53,8 +57,13 @@ function isIpv6Off(name: string): boolean {
 
 function ipv6State(addresses: readonly AddressInfo[]): Underlay["ipv6"] {
   if (addresses.some(({ tentative, duplicate }) => !tentative && !duplicate)) return "usable";
+  return unusableState(addresses) ?? "none";
+}
+
+/** A failed check lasts, and one that goes on does not. */
+export function unusableState(addresses: readonly AddressInfo[]): Underlay["unusable"] {
   if (addresses.some(({ duplicate }) => duplicate)) return "duplicate";
-  return addresses.length > 0 ? "tentative" : "none";
+  return addresses.some(({ tentative }) => tentative) ? "tentative" : undefined;
 }
 
 /** Is `device` of the client's namespace a member of `group` (`ip -6 maddr show`)? */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { AddressInfo } from "../netlink/address.ts";
-import { vteps } from "./underlay.ts";
+import { unusableState, vteps } from "./underlay.ts";
 
 function info(address: string, change: Partial<AddressInfo> = {}): AddressInfo {
   return {
@@ -31,4 +31,13 @@ Deno.test("vteps() leaves out what is no good, or not for long", () => {
   for (const flag of ["tentative", "duplicate", "deprecated", "temporary"] as const) {
     assert.deepEqual(vteps([info("2001:db8::1", { [flag]: true })]), [], flag);
   }
+});
+
+Deno.test("unusableState() tells what came of the check for duplicates, a failed one first", () => {
+  const usable = info("2001:db8::1");
+  const tentative = info("2001:db8::2", { tentative: true });
+  const duplicate = info("2001:db8::3", { tentative: true, duplicate: true });
+  assert.equal(unusableState([usable]), undefined);
+  assert.equal(unusableState([usable, tentative]), "tentative");
+  assert.equal(unusableState([tentative, duplicate]), "duplicate");
 });

@@ -126,6 +126,21 @@ Deno.test("lanPlan() of a unicast underlay says whom it cannot reach, and where 
     assert.match(wanted.conditions[0]!.message, message);
     assert.equal(wanted.vxlan === undefined, addresses.length === 0);
   }
+  const checked = [["tentative", /still being checked/], [
+    "duplicate",
+    /another host uses too/,
+  ]] as const;
+  for (const [unusable, message] of checked) {
+    // A link-local one that is none is nothing else.
+    const underlay = goodUnderlay({ ipv6: "none", addresses: [], unusable });
+    const wanted = lanPlan(lan, NODE, underlay, [], ["fe80::2"]);
+    assert.deepEqual(reasons(wanted), ["NoIpv6Source"]);
+    assert.match(wanted.conditions[0]!.message, message);
+    assert.match(
+      wanted.conditions[0]!.message,
+      /^Underlay device "eth1" of LAN .* has an IPv6 address that/,
+    );
+  }
   // Duplicate detection of the link-local address is not its business.
   const underlay = goodUnderlay({ ipv6: "duplicate", addresses: ["2001:db8::1"] });
   assert.deepEqual(lanPlan(lan, NODE, underlay, [], []).conditions, []);

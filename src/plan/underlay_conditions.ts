@@ -24,6 +24,12 @@ export interface UnderlayUse {
   readonly peers: Peers;
 }
 
+/** What the check for duplicates says of an address. */
+const CHECKED = {
+  tentative: "that is still being checked for duplicates",
+  duplicate: "that another host uses too",
+} as const;
+
 /** What is wrong with the way to the other nodes, in words a person can act on. */
 export function underlayConditions(
   { lan, spec, node, device, mtu, peers }: UnderlayUse,
@@ -88,22 +94,25 @@ export function underlayConditions(
     );
   }
   if (isUnicast && ownVtep(underlay) === undefined) {
+    const { unusable } = underlay;
     return condition(
       "NoIpv6Source",
       false,
-      `Underlay device "${device}" of ${who} has no usable IPv6 address on node "${node}", by which other nodes could send to it; give it one`,
+      unusable === undefined
+        ? `Underlay device "${device}" of ${who} has no usable IPv6 address on node "${node}", by which other nodes could send to it; give it one`
+        : `Underlay device "${device}" of ${who} has an IPv6 address ${
+          CHECKED[unusable]
+        }; other nodes cannot send to node "${node}" until it has a usable one`,
     );
   }
   if (!isUnicast && underlay.ipv6 !== "usable") {
-    const found = {
-      none: "has no link-local IPv6 address",
-      tentative: "has a link-local IPv6 address that is still being checked for duplicates",
-      duplicate: "has a link-local IPv6 address that another host uses too",
-    }[underlay.ipv6];
+    const found = underlay.ipv6 === "none"
+      ? "no link-local IPv6 address"
+      : `a link-local IPv6 address ${CHECKED[underlay.ipv6]}`;
     return condition(
       "NoIpv6Source",
       false,
-      `Underlay device "${device}" of ${who} ${found}; frames to other nodes are lost until it has a usable one`,
+      `Underlay device "${device}" of ${who} has ${found}; frames to other nodes are lost until it has a usable one`,
     );
   }
   const lost = isUnicast && typeof peers !== "string"

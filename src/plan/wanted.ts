@@ -98,4 +98,6 @@ export interface Underlay {
   readonly ipv6: "usable" | "tentative" | "duplicate" | "none" | "off";
   /** Usable IPv6 addresses, the one to be known by first. */
   readonly addresses: readonly string[];
+  /** Why there are not more of them: what the check for duplicates says of others. */
+  readonly unusable?: "tentative" | "duplicate";
 }
