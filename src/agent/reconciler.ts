@@ -126,7 +126,7 @@ export class Reconciler {
     this.#announce(lanId, wanted);
     this.#note(lanId, [
       ...wanted.conditions.map(({ reason, message }) => ({ reason, message })),
-      ...oversized(held, wanted.vxlan?.mtu, wanted.lan),
+      ...oversized(held, wanted.vxlan?.mtu, lan),
       ...unpinned(wanted, held, () => builder.observe(wanted.netns.path, []).filters),
       ...spokeless(held, lan),
       ...failures,
@@ -283,16 +283,17 @@ const SHOWN = { most: 5 };
 function oversized(
   held: readonly Attachment[],
   mtu: number | undefined,
-  lan: string,
+  lan: Lan,
 ): Condition[] {
   const affected = held.filter(({ details }) => mtu !== undefined && (details?.mtu ?? 0) > mtu);
   if (affected.length === 0) return [];
   const names = affected.map(({ spoke, containerId }) => `"${spoke ?? containerId}"`);
   return [{
     reason: "AttachmentMtuTooLarge",
-    message:
-      `LAN "${lan}" now carries ${mtu} bytes on this node, less than the MTU of what is attached to it: ${
-        textList(names, SHOWN)
-      }; lower theirs or raise the underlay's`,
+    message: `LAN "${
+      lanName(lan)
+    }" now carries ${mtu} bytes on this node, less than the MTU of what is attached to it: ${
+      textList(names, SHOWN)
+    }; lower theirs or raise ${mtu === lan.spec.mtu ? "spec.mtu" : "the underlay's"}`,
   }];
 }

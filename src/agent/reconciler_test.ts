@@ -312,6 +312,26 @@ Deno.test("reconcile() names interfaces that have become too large for the under
   assert.equal(agent.kernel.link(POD1, "net1").mtu, 1426);
 });
 
+Deno.test("reconcile() names interfaces that have become too large for the LAN, and changes none", async () => {
+  using agent = await running();
+  agent.registry.replace([seedLan({ mtu: 1300 })]);
+  await agent.reconciler.reconcile(SEED_UID);
+  const [condition, ...others] = agent.reconciler.conditions(SEED_UID);
+  assert.deepEqual(others, []);
+  assert.equal(condition?.reason, "AttachmentMtuTooLarge");
+  assert.match(
+    condition.message,
+    /now carries 1300 bytes .* "pod1".*; lower theirs or raise spec\.mtu$/,
+  );
+  assert.equal(agent.kernel.link(NETNS, "vx2").mtu, 1300);
+  assert.equal(agent.kernel.link(POD1, "net1").mtu, 1426);
+  agent.registry.replace([seedLan({ mtu: 1428 })]);
+  await agent.reconciler.reconcile(SEED_UID);
+  assert.deepEqual(agent.reconciler.conditions(SEED_UID), []);
+  assert.equal(agent.kernel.link(NETNS, "vx2").mtu, 1428);
+  assert.equal(agent.kernel.link(POD1, "net1").mtu, 1426);
+});
+
 Deno.test("reconcile() names no more than five of many", async () => {
   using agent = new AgentParts();
   for (let at = 0; at < 7; at++) {
