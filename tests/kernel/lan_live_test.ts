@@ -2,10 +2,11 @@
 
 import assert from "node:assert/strict";
 import { CniCode } from "../../src/api/agent_protocol.ts";
-import type { AgentNode, LanDocument, Workload } from "../support/agent_lab.ts";
+import { type AgentNode, type LanDocument, netConf, type Workload } from "../support/agent_lab.ts";
 import { addressed, isRefusedTo, LAN, type LanStage, prepareLan } from "../support/lan_stage.ts";
 import { rootTest } from "../support/netns_lab.ts";
 import { NumberedStream, type StreamReport } from "../support/numbered_stream.ts";
+import { say } from "../support/say.ts";
 import { until } from "../support/until.ts";
 
 const AGAIN = CniCode.TryAgainLater;
@@ -138,8 +139,11 @@ const MOVES: readonly Move[] = [
   { name: "no such device", spec: { own: "eth9" }, device: "eth2", reason: "UnderlayMissing" },
   { name: "the device of the beginning", spec: { own: "eth1" }, device: "eth1" },
 ];
-/** Frames to another node that a move may cost, at a thousand a second; it takes some 20 ms. */
-const GAP_MAX = 2_000;
+/**
+ * Frames to another node that a move may cost, at a thousand a second: it takes 10 to 20 ms. The
+ * machine may have other things to do in the midst of any one, hardly of all.
+ */
+const GAP_MAX = { any: 500, best: 100 };
 
 rootTest("a LAN that moves to another underlay loses nothing on its node", async () => {
   await using live = await prepareLive();
@@ -147,6 +151,7 @@ rootTest("a LAN that moves to another underlay loses nothing on its node", async
   const two = lab.node("worker2");
   const links = await linksOf(live);
   const elsewhere = { [two.uniqueName]: "eth1" };
+  const gaps: number[] = [];
   for (const { name, spec, device, reason } of MOVES) {
     using there = new NumberedStream(end(one), end(near));
     using across = new NumberedStream(end(one), end(far));
@@ -158,13 +163,13 @@ rootTest("a LAN that moves to another underlay loses nothing on its node", async
     isWhole(await there.stop());
     const { lost, outOfPlace } = await across.stop();
     assert.equal(outOfPlace, 0, name);
-    if (reason !== undefined) assert.deepEqual(lost, [], name);
-    assert.ok(
-      lost.length <= GAP_MAX,
-      `${name}: ${lost.length} of the frames of as many ms are lost`,
-    );
+    if (reason === undefined) gaps.push(lost.length);
+    else assert.deepEqual(lost, [], name);
     assert.deepEqual(await linksOf(live), links, name);
   }
+  const figures = `Moves to another underlay cost ${gaps.join(", ")} frames of a thousand a second`;
+  say(figures);
+  assert.ok(Math.max(...gaps) <= GAP_MAX.any && Math.min(...gaps) <= GAP_MAX.best, figures);
 });
 
 rootTest("a LAN follows a device to its new name, with the VXLAN that it has", async () => {
@@ -186,6 +191,88 @@ rootTest("a LAN follows a device to its new name, with the VXLAN that it has", a
     await one.run(["ping", "-c1", "-W1", "10.9.0.3"]);
     return true;
   });
+});
+
+interface Resize {
+  /** Of the LAN; undefined: by the underlay. */
+  readonly mtu: number | undefined;
+  /** What its links carry then. */
+  readonly carries: number;
+  /** What its bridge has, if that is not the same. */
+  readonly bridge?: number;
+  /** Why it is not quite in order. */
+  readonly reason?: string;
+}
+
+/** What workloads have that attached while the spec said nothing. */
+const OLD_MTU = 1426;
+const RESIZES: readonly Resize[] = [
+  { mtu: 1300, carries: 1300, reason: "AttachmentMtuTooLarge" },
+  { mtu: 1280, carries: 1280, reason: "AttachmentMtuTooLarge" },
+  { mtu: 1430, carries: 1430 },
+  // More than the underlay carries.
+  { mtu: 1431, carries: 1430, bridge: 1431, reason: "MtuTooLarge" },
+  { mtu: undefined, carries: OLD_MTU },
+];
+
+/** MTU of the LAN's bridge and VXLAN on a node. */
+async function carried({ lab }: Live, { netnsDir }: AgentNode): Promise<string> {
+  const links = await lab.net.links(`${netnsDir}/knlvrf`);
+  return ["br2", "vx2"].map((name) => links.find(({ ifname }) => ifname === name)?.mtu).join();
+}
+
+/** Of the workloads and their ports, without the bridge. */
+async function portsOf(live: Live): Promise<readonly string[]> {
+  return (await linksOf(live)).filter((link) => !link.startsWith("br2 "));
+}
+
+/** Of an IPv4 header and an ICMP one. */
+const PING_HEADERS = 28;
+
+/** Whether a packet of so many bytes gets there in one piece, and as many back. */
+async function passes(from: Workload, to: string, bytes: number): Promise<boolean> {
+  const size = `-s${bytes - PING_HEADERS}`;
+  return await from.run(["ping", "-c1", "-W1", "-Mdo", size, to]).then(() => true, () => false);
+}
+
+rootTest("a LAN's MTU changes for who comes later, and interfaces stay as they are", async () => {
+  await using live = await prepareLive();
+  const { lab, node, lan, one, near, far, change } = live;
+  await near.run(["ip", "addr", "add", "10.9.0.2/24", "dev", "net1"]);
+  const ports = await portsOf(live);
+  using there = new NumberedStream(end(one), end(near));
+  using across = new NumberedStream(end(one), end(far));
+  for (const { mtu, carries, bridge = carries, reason } of RESIZES) {
+    const what = `spec.mtu ${mtu}`;
+    await change(mtu === undefined ? {} : { mtu });
+    for (const each of lab.nodes) {
+      await until(`${each.name} follows ${what}`, async () => {
+        return await carried(live, each) === `${bridge},${carries}`;
+      });
+      await says(each, lan, reason ?? "");
+    }
+    assert.deepEqual(await portsOf(live), ports, what);
+    for (const { name: containerId, netns } of [one, near]) {
+      const config = netConf({ lan: LAN, spoke: containerId });
+      // As a runtime asks: is all as it was made?
+      await node.ask({ op: "check", containerId, netns, ifname: "net1", config });
+    }
+    assert.ok(await passes(one, "10.9.0.2", OLD_MTU), `${what}: on the node`);
+    const most = Math.min(carries, OLD_MTU);
+    await until(`${most} bytes get to the other node`, () => passes(one, "10.9.0.3", most));
+    const late = await lab.addWorkload(`late${mtu}`);
+    if (reason === "MtuTooLarge") {
+      await isRefusedTo(node, late, { spoke: "pod4" }, AGAIN, /asks for MTU 1431/);
+      continue;
+    }
+    assert.equal((await node.attach(late, { lan: LAN, spoke: "pod4" })).mtu, carries, what);
+    await node.detach(late);
+    if (reason === undefined) continue;
+    const [condition] = (await node.lan(lan))?.conditions ?? [];
+    assert.match(`${condition?.message}`, /"pod1", "pod2"; lower theirs or raise spec\.mtu$/);
+    assert.equal(await passes(one, "10.9.0.3", OLD_MTU), false, `${what}: larger than the LAN`);
+  }
+  for (const stream of [there, across]) isWhole(await stream.stop());
 });
 
 interface Detour {
