@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { LAN_CORPUS, lanWith, NOT_LANS } from "../../tests/support/lan_corpus.ts";
 import { LogRecorder } from "../../tests/support/log_recorder.ts";
 import { TempDir } from "../../tests/support/temp_dir.ts";
 import { until } from "../../tests/support/until.ts";
@@ -177,6 +178,30 @@ Deno.test("read() tells everything that is wrong with a file", () => {
   const messages = files.folder.read().problems.map(({ message }) => message);
   for (const path of ["metadata.name", "spec.ns", "spec.vni", "spec.spokes[0]"]) {
     assert.ok(messages.some((message) => message.includes(`: ${path} must be`)), path);
+  }
+});
+
+Deno.test("read() has no LAN of any bad row of the corpus, and names file and field", () => {
+  using files = new Files({ "good.json": JSON.stringify(lanWith({}, { name: "good" })) });
+  const rows = [...LAN_CORPUS, ...NOT_LANS].flatMap((row, at) => {
+    const content: string | undefined = JSON.stringify(row.lan);
+    // A file without content says nothing, which is no fault.
+    const isSaid = row.bad.length > 0 && content !== undefined && content !== "null";
+    return isSaid ? [{ ...row, file: `${at}.json`, content }] : [];
+  });
+  for (const { file, content } of rows) files.write(file, content);
+  const { lans, problems } = files.folder.read();
+  assert.deepEqual(lans.map(lanName), ["k8slan-system/good"]);
+  assert.deepEqual([...new Set(problems.map(({ reason }) => reason))], ["InvalidLan"]);
+  for (const { name, bad, file } of rows) {
+    const said = problems.map(({ message }) => message)
+      .filter((message) => message.includes(`/${file}:`)).join("\n");
+    assert.match(said, /^[\x20-\x7e…\n]+$/, name);
+    // Of an object of another kind nothing else is worth saying.
+    const kinds = bad.filter((path) => path === "apiVersion" || path === "kind");
+    for (const path of kinds.length > 0 ? kinds : bad) {
+      assert.ok(said.includes(` ${path.replace(/\*$/, "")}`), `${name}: ${path} in ${said}`);
+    }
   }
 });
 

@@ -89,6 +89,24 @@ Deno.test("the CRD of LANs takes and refuses each row of the corpus, naming the 
   assert.deepEqual(differing, []);
 });
 
+/** What the server says of a field: what is wrong, and what was expected unless that is plain. */
+const REASON =
+  /^(Required value(: .+)?|(Duplicate value|Too long): .+|(Invalid value|Unsupported value|Too many): .+: .+)$/s;
+
+Deno.test("the CRD of LANs has a reason for each field that it refuses", async () => {
+  const silent: unknown[] = [];
+  for (const { name, lan, bad, server } of LAN_CORPUS) {
+    if ((server?.bad ?? bad).length === 0) continue;
+    const { body } = await kube.ask({ method: "POST", path: `${LANS}?dryRun=All`, body: lan });
+    for (const { field, message } of body.details.causes) {
+      if (field === RULES_UNCHECKED) continue;
+      const isSaid = REASON.test(message) && body.message.includes(`${field}: ${message}`);
+      if (!isSaid) silent.push([name, field, message, body.message]);
+    }
+  }
+  assert.deepEqual(silent, []);
+});
+
 Deno.test("the CRD of LANs refuses what is no LAN at all", async () => {
   // What the server sets itself, whatever is sent, or drops.
   const ignored = ["unknown metadata", "a uid with a colon", "an empty uid"];

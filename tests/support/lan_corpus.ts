@@ -139,6 +139,18 @@ const hostileLabels: readonly (readonly [string, unknown])[] = [
   ["a dash last", "pod-"],
 ];
 
+const hostileNamespaces: readonly (readonly [string, unknown])[] = [
+  ...hostileLabels.filter(([name]) => !["14 characters", "15 characters"].includes(name)),
+  ["64 characters", "a".repeat(64)],
+];
+
+/** What is neither a list, nor a text, a number or a truth value. */
+const noScalars: readonly (readonly [string, unknown])[] = [
+  ["null", null],
+  ["a list", []],
+  ["an object", {}],
+];
+
 const reserved = ["lo", "all", "default"];
 
 const hostileDevices: readonly (readonly [string, unknown])[] = [
@@ -190,6 +202,8 @@ const badFigures: readonly (readonly [string, string, unknown])[] = [
   ["broadcastLimit", "more than a million", 1_000_001],
   ["broadcastLimit", "a fraction", 0.5],
   ["broadcastLimit", "text", "100"],
+  ["broadcastLimit", "huge", 1e300],
+  ["broadcastLimit", "a truth value", true],
   ["pinMac", "text", "true"],
   ["pinMac", "a number", 1],
 ];
@@ -202,15 +216,22 @@ function inField(field: string, values: readonly (readonly [string, unknown])[])
   }));
 }
 
-function inSpoke(values: readonly (readonly [string, unknown])[]): LanRow[] {
+function inList(
+  field: "spokes" | "namespaces",
+  values: readonly (readonly [string, unknown])[],
+): LanRow[] {
   return values.map(([name, value]) => ({
-    name: `spoke: ${name}`,
-    lan: lanWith({ spokes: ["pod1", value, "pod2"] }),
-    bad: ["spec.spokes[1]"],
+    name: `${field}, one: ${name}`,
+    lan: lanWith({ [field]: ["pod1", value, "pod2"] }),
+    bad: [`spec.${field}[1]`],
   }));
 }
 
-/** An optional field that is null is to the API server a field left out. */
+function inSpoke(values: readonly (readonly [string, unknown])[]): LanRow[] {
+  return inList("spokes", values);
+}
+
+/** An optional field that is null is to the API server a field left out; not so an entry of a list. */
 function serverDropsNull(row: LanRow): LanRow {
   return row.name.endsWith(": null")
     ? { ...row, server: { bad: [], why: "the API server drops nulls of optional fields" } }
@@ -261,7 +282,15 @@ const bad: readonly LanRow[] = [
   ...inField("vxlanDevMap", [["a list", []], ["text", "eth0"]]),
   ...inField("vxlanGrp", badGroups),
   ...badFigures.flatMap(([field, name, value]) => inField(field, [[name, value]])),
-  ...inField("underlay", [["another word", "broadcast"], ["capitals", "Multicast"], ["empty", ""]]),
+  ...inField("underlay", [
+    ["another word", "broadcast"],
+    ["capitals", "Multicast"],
+    ["empty", ""],
+    ["a number", 1],
+    ["a truth value", true],
+  ]),
+  ...["underlay", "pinMac", "broadcastLimit"].flatMap((field) => inField(field, noScalars))
+    .map(serverDropsNull),
   ...inField("spokes", [
     ["too many", numbered(4096, "s")],
     ["ten thousand", numbered(10_000, "s")],
@@ -274,16 +303,20 @@ const bad: readonly LanRow[] = [
     lan: lanWith({ spokes: ["pod1", "pod2", "pod1"] }),
     bad: ["spec.spokes[2]"],
   },
-  ...inField("namespaces", [["none", []], ["too many", numbered(257, "team-")]]),
+  ...inField("namespaces", [
+    ["none", []],
+    ["too many", numbered(257, "team-")],
+    ["ten thousand", numbered(10_000, "team-")],
+    ["text", "default"],
+    ["a number", 1],
+    ["an object", { 0: "default" }],
+    ["null", null],
+  ]).map(serverDropsNull),
+  ...inList("namespaces", hostileNamespaces),
   {
     name: "namespaces: a bad one, one twice",
     lan: lanWith({ namespaces: ["a", "Team", "a"] }),
     bad: ["spec.namespaces[1]", "spec.namespaces[2]"],
-  },
-  {
-    name: "namespaces: 64 characters",
-    lan: lanWith({ namespaces: ["a".repeat(64)] }),
-    bad: ["spec.namespaces[0]"],
   },
   {
     name: "one name for bridge and vxlan",
