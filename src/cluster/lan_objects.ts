@@ -1,7 +1,7 @@
 /** The LANs as they lie in the cluster → those that can be worked with, and what is wrong with the rest. */
 
 import type { LansReading } from "../agent/lan_source.ts";
-import { describeIssues } from "../api/issues.ts";
+import { describeIssues, printable } from "../api/issues.ts";
 import { type Lan, validateLan } from "../api/lan.ts";
 import { keyOf, keyText } from "../kube/objects.ts";
 import type { LanObject } from "../kube/resources.ts";
@@ -47,7 +47,10 @@ export class LanObjects {
     const [lans, problems]: [Lan[], LansReading["problems"][number][]] = [[], []];
     for (const [name, { found }] of this.#entries) {
       if (typeof found !== "string") lans.push(found);
-      else problems.push({ reason: "InvalidLan", message: `LAN "${name}" is not valid: ${found}` });
+      else {
+        const message = `LAN "${printable(name)}" is not valid: ${found}`;
+        problems.push({ reason: "InvalidLan", message });
+      }
     }
     return { lans, problems };
   }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { lanObject } from "../../tests/support/kube_objects.ts";
+import { LAN_CORPUS, lanWith, NOT_LANS } from "../../tests/support/lan_corpus.ts";
 import { seedLan } from "../../tests/support/lan_fixture.ts";
-import type { LanObject } from "../kube/resources.ts";
+import { type LanObject, LANS } from "../kube/resources.ts";
 import { LanObjects } from "./lan_objects.ts";
 
 const A = lanObject("a", "1", seedLan().spec);
@@ -22,6 +23,42 @@ Deno.test("reading() has LANs with defaults applied, and names what is wrong wit
     reason: "InvalidLan",
     message: 'LAN "default/bad" is not valid: spec.vni must be at least 1, found 0',
   }]);
+});
+
+/** What an API server that refuses nothing would send for it; undefined where that is no object at all. */
+function sent(lan: unknown): LanObject | undefined {
+  const { metadata, ...rest } = Object(lan);
+  const given = { uid: "u1", resourceVersion: "1", creationTimestamp: "2026-01-31T12:00:00Z" };
+  try {
+    return LANS.decode({ ...rest, metadata: { ...given, ...metadata } });
+  } catch {
+    return undefined;
+  }
+}
+
+/** What follows from where an object lies, and what nobody reads, is not looked at. */
+const UNREAD = [
+  ...["an unknown field at the top", "unknown metadata", "another kind", "another version"],
+];
+
+Deno.test("reading() has no LAN of what the API server should have refused, and names it", () => {
+  const good = sent(lanWith({}, { name: "good" }))!;
+  let rows = 0;
+  for (const { name, lan, bad } of [...LAN_CORPUS, ...NOT_LANS]) {
+    const object = sent(lan);
+    if (bad.length === 0 || object === undefined || UNREAD.includes(name)) continue;
+    const { lans, problems } = new LanObjects([object, good]).reading();
+    assert.deepEqual(lans.map(({ metadata }) => metadata.name), ["good"], name);
+    assert.deepEqual(problems.map(({ reason }) => reason), ["InvalidLan"], name);
+    const { message } = problems[0]!;
+    assert.match(message, /^LAN "[\x20-\x7e]*" is not valid: [\x20-\x7e…]+$/, name);
+    // No more than ten faults are told.
+    for (const path of bad.slice(0, 10)) {
+      assert.ok(message.includes(path.replace(/\*$/, "")), `${name}: ${path} in ${message}`);
+    }
+    rows++;
+  }
+  assert.ok(rows > 300, `${rows}`);
 });
 
 const events: readonly (readonly [string, LanObject, boolean])[] = [
