@@ -13,6 +13,8 @@ interface UnderlayDrift {
   readonly meanwhile: Meanwhile;
   /** If it is not `eth1` itself. */
   readonly underlay?: StageUnderlay;
+  /** Tried with a unicast underlay too, where it is the same. */
+  readonly unicast?: true;
 }
 
 /** Plays a VLAN's interface, by name and in what becomes of it, where the kernel has no VLANs. */
@@ -33,6 +35,7 @@ const MAKE_UNDERLAY = "ip link add eth1 address $mac type veth peer name worker1
 const UNDERLAY: readonly UnderlayDrift[] = [
   {
     name: "is deleted and made anew",
+    unicast: true,
     cause: "ip link del eth1",
     meanwhile: {
       reasons: ["UnderlayMissing"],
@@ -84,6 +87,7 @@ const UNDERLAY: readonly UnderlayDrift[] = [
   },
   {
     name: "has IPv6 switched off and on",
+    unicast: true,
     cause: "sysctl -qw net.ipv6.conf.eth1.disable_ipv6=1",
     meanwhile: {
       reasons: ["Ipv6Off"],
@@ -92,6 +96,7 @@ const UNDERLAY: readonly UnderlayDrift[] = [
   },
   {
     name: "loses its link-local address",
+    unicast: true,
     cause: "ip -6 addr flush dev eth1 scope link",
     meanwhile: { reasons: ["NoIpv6Source"], end: "ip -6 addr add $linklocal/64 dev eth1" },
   },
@@ -106,23 +111,25 @@ const UNDERLAY: readonly UnderlayDrift[] = [
   },
   {
     name: "gets an address that another host has, and its own one",
+    unicast: true,
     cause: "nsenter --net=$fabric ip -6 addr add fe80::77/64 dev fabric nodad;" +
       "sysctl -qw net.ipv6.conf.eth1.accept_dad=1;" +
       "ip -6 addr flush dev eth1 scope link; ip -6 addr add fe80::77/64 dev eth1",
     meanwhile: {
       reasons: ["NoIpv6Source"],
-      says: /has a link-local IPv6 address that another host uses too/,
+      says: /IPv6 address that another host uses too/,
       within: 10_000,
       end: "ip -6 addr del fe80::77/64 dev eth1; ip -6 addr add $linklocal/64 dev eth1",
     },
   },
   {
     name: "gets an address that is checked for long, and passes",
+    unicast: true,
     cause: "sysctl -qw net.ipv6.conf.eth1.accept_dad=1 net.ipv6.conf.eth1.dad_transmits=3;" +
       "ip -6 addr del $linklocal/64 dev eth1; ip -6 addr add $linklocal/64 dev eth1",
     meanwhile: {
       reasons: ["NoIpv6Source"],
-      says: /has a link-local IPv6 address that is still being checked for duplicates/,
+      says: /IPv6 address that is still being checked for duplicates/,
       // It ends by itself, a second for each look for duplicates.
       end: "true",
       heals: 15_000,
@@ -138,7 +145,7 @@ const UNDERLAY: readonly UnderlayDrift[] = [
   },
 ];
 
-const SUB_INTERFACE: readonly Omit<UnderlayDrift, "underlay">[] = [
+const SUB_INTERFACE: readonly Omit<UnderlayDrift, "underlay" | "unicast">[] = [
   {
     name: "is deleted and made anew",
     cause: "ip link del eth1.10",
@@ -174,6 +181,14 @@ const SUB_INTERFACE: readonly Omit<UnderlayDrift, "underlay">[] = [
 for (const { name, cause, meanwhile } of UNDERLAY) {
   rootTest(`Reconciler tells when the underlay ${name}, and LANs work again after`, async () => {
     await using stage = await DriftStage.prepare();
+    await runDrift(stage, cause, meanwhile);
+  });
+}
+
+for (const { name, cause, meanwhile, unicast } of UNDERLAY) {
+  if (unicast === undefined) continue;
+  rootTest(`Reconciler tells when the underlay of a unicast LAN ${name}`, async () => {
+    await using stage = await DriftStage.prepare(undefined, { underlay: "unicast" });
     await runDrift(stage, cause, meanwhile);
   });
 }

@@ -59,8 +59,9 @@ export class DriftStage implements AsyncDisposable {
     this.#variables = variables;
   }
 
-  static async prepare({ device, make } = ETH1): Promise<DriftStage> {
-    const lab = await createAgentLab({ nodes: 2 });
+  /** `spec` replaces fields of the LAN. */
+  static async prepare({ device, make } = ETH1, spec: object = {}): Promise<DriftStage> {
+    const lab = await createAgentLab({ nodes: 2, peers: true });
     try {
       for (const { host } of lab.nodes) {
         await host.run(["sh", "-euc", `address=; ${make}`]);
@@ -68,7 +69,7 @@ export class DriftStage implements AsyncDisposable {
       }
       const seed = seedLan(lab);
       const vxlanDevMap = Object.fromEntries(lab.nodes.map((node) => [node.uniqueName, device]));
-      await lab.putLan({ ...seed, spec: { ...seed.spec, vxlanDevMap } });
+      await lab.putLan({ ...seed, spec: { ...seed.spec, vxlanDevMap, ...spec } });
       const [one, two] = [lab.node("worker1"), lab.node("worker2")];
       const a = await attach(lab, one, "pod1", "10.9.0.1", "macvtap");
       const b = await attach(lab, one, "pod2", "10.9.0.2", "veth");

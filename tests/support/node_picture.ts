@@ -159,8 +159,8 @@ const CHANCE = new Set([
 function withoutChance(link: Described): unknown {
   const isVxlan = Object(link["linkinfo"])["info_kind"] === "vxlan";
   return JSON.parse(JSON.stringify(link, (key, value) => {
-    // The underlay's index, looked up in the wrong namespace.
-    if (isVxlan && key === "link") return undefined;
+    // The underlay's, looked up in the wrong namespace, and what the VXLAN has because of it.
+    if (isVxlan && ["link", "link_index", "ifindex"].includes(key)) return undefined;
     // A VNI; that of a bridge port is a text.
     if (key === "id" && typeof value === "number") return value;
     if (CHANCE.has(key)) return undefined;
