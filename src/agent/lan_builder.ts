@@ -11,7 +11,7 @@ import type { ObservedLan } from "../plan/observed.ts";
 import { unprotected } from "../plan/protection.ts";
 import type { NetOp } from "../plan/ops.ts";
 import { opText } from "../plan/ops_text.ts";
-import type { Peers } from "../plan/vtep.ts";
+import { type Peers, vtepAddress } from "../plan/vtep.ts";
 import type { WantedAttachment, WantedLan } from "../plan/wanted.ts";
 
 export class LanBuilder {
@@ -38,9 +38,17 @@ export class LanBuilder {
   wanted(lan: Lan, attachments: readonly WantedAttachment[]): WantedLan {
     const name = underlayName(lan.spec, this.#node.name);
     const underlay = name === undefined ? undefined : this.#kernel.underlay(name);
-    const wanted = lanPlan(lan, this.#node, underlay, attachments, this.#peersOf(lan));
+    const wanted = lanPlan(lan, this.#node, underlay, attachments, this.#peers(lan));
     const problem = wanted.protection && this.#kernel.filterProblem();
     return problem === undefined ? wanted : unprotected(wanted, problem);
+  }
+
+  /** A list for all nodes may name this one by another device; its own frames would come back to it. */
+  #peers(lan: Lan): Peers {
+    const peers = this.#peersOf(lan);
+    if (typeof peers === "string" || peers.length === 0) return peers;
+    const own = this.#kernel.ownAddresses();
+    return peers.filter((peer) => !own.has(vtepAddress(peer) ?? peer));
   }
 
   /** Reads the LAN, and of its workloads' side that of `focus`. */

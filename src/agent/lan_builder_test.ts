@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { AgentParts, NODE, POD1, POD2 } from "../../tests/support/agent_parts.ts";
 import { codeIs } from "../../tests/support/codes.ts";
 import { SEED_UID, seedLan } from "../../tests/support/lan_fixture.ts";
+import { HOST } from "../plan/ops.ts";
 import { wantedAttachment } from "./attachment.ts";
 
 const LAN = "k8slan-system/lan-test";
@@ -18,6 +19,20 @@ Deno.test("wanted() asks the kernel for the underlay that this node has", () => 
   assert.equal(agent.builder.wanted(seedLan(), []).mtu, 1426);
   const other = seedLan({ vxlanDevMap: { worker1: "eth2" } });
   assert.equal(agent.builder.wanted(other, []).mtu, 8926);
+});
+
+Deno.test("wanted() sends nothing to this node, by whatever device the peers name it", () => {
+  using agent = new AgentParts();
+  agent.kernel.addUnderlay("eth2", 1500);
+  agent.kernel.link(HOST, "eth1").vteps = ["2001:db8:1::2", "fe80::1"];
+  agent.kernel.link(HOST, "eth2").vteps = ["2001:db8:2::2", "fe80::2"];
+  agent.peers = ["2001:db8:1::2", "2001:DB8:2:0::2", "2001:db8:3::2"];
+  const lan = seedLan({ underlay: "unicast" });
+  assert.deepEqual(agent.builder.wanted(lan, []).vxlan?.peers, ["2001:db8:3::2"]);
+  // Another node has an address of that name on another link.
+  agent.kernel.link(HOST, "eth1").vteps = ["fe80::1"];
+  agent.peers = ["fe80::1", "fe80::2"];
+  assert.deepEqual(agent.builder.wanted(lan, []).vxlan?.peers, ["fe80::2"]);
 });
 
 Deno.test("missing() says what converge() would do, and does nothing", async () => {

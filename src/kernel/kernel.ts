@@ -63,6 +63,8 @@ export interface Kernel {
    * it has not, or is not there.
    */
   learnedFrom(path: string, vxlan: string, mac: string): string | undefined;
+  /** IPv6 addresses of all devices but link-local ones: what is sent to them comes back to this node. */
+  ownAddresses(): ReadonlySet<string>;
   /** Is the device a member of the multicast group? */
   isGroupMember(device: string, group: string): boolean;
   /** Paths of everything in the directory of the LANs' namespaces. */

@@ -32,7 +32,7 @@ import { findLink, linkAt, observeLan } from "./observe.ts";
 import { opRequests } from "./op_request.ts";
 import { type OpenPlace, openPlace, type OpenTransport, Places } from "./places.ts";
 import { ownTap, verifyTap } from "./tap.ts";
-import { isGroupMember, readUnderlay } from "./underlay.ts";
+import { isGroupMember, ownAddresses, readUnderlay } from "./underlay.ts";
 import { vxlanClash } from "./vxlan_clash.ts";
 
 export class LinuxKernel implements Kernel, Disposable {
@@ -84,6 +84,10 @@ export class LinuxKernel implements Kernel, Disposable {
 
   netnsIdentity(path: string): string | undefined {
     return netnsIdentity(path);
+  }
+
+  ownAddresses(): ReadonlySet<string> {
+    return ownAddresses(this.#host.client);
   }
 
   isGroupMember(device: string, group: string): boolean {

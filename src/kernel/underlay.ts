@@ -66,6 +66,17 @@ export function unusableState(addresses: readonly AddressInfo[]): Underlay["unus
   return addresses.some(({ tentative }) => tentative) ? "tentative" : undefined;
 }
 
+/**
+ * IPv6 addresses of all devices of the client's namespace, usable or not. Link-local ones are left
+ * out: each link has others of that name.
+ */
+export function ownAddresses(client: NetlinkClient): ReadonlySet<string> {
+  const all = client.dump(dumpAddresses("ipv6"), decodeAddress);
+  return new Set(
+    all.map(({ address }) => address).filter((address) => !isIpv6LinkLocal(address)),
+  );
+}
+
 /** Is `device` of the client's namespace a member of `group` (`ip -6 maddr show`)? */
 export function isGroupMember(client: NetlinkClient, device: string, group: string): boolean {
   const link = findLink(client, device);

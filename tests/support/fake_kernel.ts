@@ -3,7 +3,7 @@
 import type { IpConfig, RouteConfig } from "../../src/api/agent_protocol.ts";
 import { EADDRNOTAVAIL, EEXIST, ENODEV } from "../../src/base/errno.ts";
 import { K8slanError } from "../../src/base/errors.ts";
-import { formatIp, parseIp } from "../../src/base/ip.ts";
+import { formatIp, isIpv6LinkLocal, parseIp } from "../../src/base/ip.ts";
 import { UNKNOWN_MAC } from "../../src/base/mac.ts";
 import { foreignVxlansOf } from "../../src/kernel/foreign_vxlans.ts";
 import type { Kernel, LeftPlace, Scope } from "../../src/kernel/kernel.ts";
@@ -331,6 +331,11 @@ export class FakeKernel implements Kernel {
     if (ips.some(({ address }) => address.includes(":"))) link.ipv6 = true;
     link.addresses = [...new Set([...link.addresses, ...ips.map(({ address }) => address)])];
     link.routes = [...link.routes, ...routes];
+  }
+
+  ownAddresses(): ReadonlySet<string> {
+    const links = [...this.machine.host.links.values()];
+    return new Set(links.flatMap(({ vteps }) => vteps).filter((it) => !isIpv6LinkLocal(it)));
   }
 
   isGroupMember(device: string, text: string): boolean {

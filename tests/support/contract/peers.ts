@@ -53,6 +53,17 @@ export const PEERS: readonly Behaviour[] = [
       assert.deepEqual([addresses[0], addresses.length], [OWN, 2]);
     },
   },
+  {
+    name: "ownAddresses() has the routed addresses of all devices, usable or not",
+    async run(world) {
+      await start(world, OWN);
+      world.addLink(HOST, "eth2");
+      world.addAddress("eth2", "2001:db8:7::1/64");
+      const own = world.kernel.ownAddresses();
+      for (const address of [OWN, "2001:db8:7::1"]) assert.ok(own.has(address), address);
+      assert.equal([...own].some((address) => address.startsWith("fe80")), false);
+    },
+  },
   ...KINDS.flatMap(([kind, own, peers]): Behaviour[] => [
     {
       name: `apply() makes a LAN that sends to each of its ${kind} peers`,
