@@ -30,23 +30,42 @@ export async function dropMulticast({ net, nodes }: AgentLab): Promise<Addresses
 }
 
 /** A router between all nodes: each is on a network of its own. */
-export async function routeBetween({ net, nodes }: AgentLab): Promise<Addresses> {
-  const fabric = net.netnsPath("fabric");
-  await net.run(fabric, ["sysctl", "-qw", "net.ipv6.conf.all.forwarding=1"]);
+export async function routeBetween(lab: AgentLab): Promise<Addresses> {
+  const { net, nodes } = lab;
+  await net.run(net.netnsPath("fabric"), ["sysctl", "-qw", "net.ipv6.conf.all.forwarding=1"]);
   const addresses = new Map<string, string>();
   for (const [at, node] of nodes.entries()) {
-    const network = `2001:db8:${at + 1}:`;
-    await net.run(fabric, [
-      ...["sh", "-euc"],
-      `ip link set dev ${node.name} nomaster; ip addr add ${network}:1/64 dev ${node.name} nodad`,
-    ]);
-    await node.host.run([
-      ...["sh", "-euc"],
-      `ip addr add ${network}:2/64 dev eth1 nodad; ip route add default via ${network}:1 dev eth1`,
-    ]);
-    addresses.set(node.name, `${network}:2`);
+    addresses.set(node.name, await routeFrom(lab, node, at + 1));
   }
   return addresses;
+}
+
+/** A device of a node, and the router's end of it. */
+export interface RoutedDevice {
+  readonly device: string;
+  readonly peer: string;
+  /** Of the way through it to other nodes: the lowest is taken. */
+  readonly metric: number;
+}
+
+/** Puts the device on network `number` of the router; returns the node's address there. */
+export async function routeFrom(
+  { net }: AgentLab,
+  { host, name }: AgentNode,
+  number: number,
+  { device, peer, metric }: RoutedDevice = { device: "eth1", peer: name, metric: 1024 },
+): Promise<string> {
+  const network = `2001:db8:${number}:`;
+  await net.run(net.netnsPath("fabric"), [
+    ...["sh", "-euc"],
+    `ip link set dev ${peer} nomaster; ip addr replace ${network}:1/64 dev ${peer} nodad`,
+  ]);
+  await host.run([
+    ...["sh", "-euc"],
+    `ip addr replace ${network}:2/64 dev ${device} nodad;` +
+    `ip route replace default via ${network}:1 dev ${device} metric ${metric}`,
+  ]);
+  return `${network}:2`;
 }
 
 /** Gives each agent the addresses of all nodes, its own among them: one list is good for all. */
