@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { LinuxKernel } from "../../src/kernel/linux.ts";
 import type { AgentNode } from "../support/agent_lab.ts";
 import { type AgentLab, createAgentLab, seedLan } from "../support/agent_lab.ts";
+import { ClusterPart } from "../support/cluster_part.ts";
 import { differences, sentinel } from "../support/frame_kinds.ts";
 import { HandOver } from "../support/hand_over.ts";
 import { lanTest } from "../support/lan_features.ts";
@@ -207,3 +208,41 @@ lanTest("frames follow a VM that says nothing once its first pod is gone", async
     }
   }
 });
+
+for (const how of ["announces itself", "says nothing"] as const) {
+  lanTest(
+    `agents of a cluster forget where a VM was that ${how}, by what nodes report`,
+    async () => {
+      await using stage = await prepare();
+      const { lab, near, beside, far, source } = stage;
+      await using next = new ClusterPart(lab.node("worker2"), seedLan(lab));
+      await using third = new ClusterPart(lab.node("worker3"), seedLan(lab));
+      const vm = { spoke: "pod1", mac: source.mac };
+      for (const part of [next, third]) await part.hear("worker1", vm);
+      const target = await stage.target();
+      next.hold(vm);
+      await third.hear("worker2", vm);
+      const ends = { source: source.wire, target: target.wire };
+      const stream = (sender: FrameSocket, mac: string) => new HandOver({ ...ends, sender, mac });
+      const toVm = stream(far.wire, source.mac);
+      // Held by both nodes, it is where it was.
+      assert.deepEqual(await toVm.probe(), { source: 20, target: 0 });
+      if (how === "announces itself") toVm.announced();
+      await lab.node("worker1").detach(source.workload);
+      const isLost = { source: 0, target: 0 };
+      assert.deepEqual(await stream(far.wire, NESTED).probe(), isLost);
+      if (how === "says nothing") assert.deepEqual(await toVm.probe(), isLost);
+      assert.deepEqual([...next.forgotten, ...third.forgotten], []);
+
+      for (const part of [next, third]) {
+        await part.hear("worker1");
+        assert.deepEqual(part.forgotten, [["pod1", "worker1"]]);
+      }
+      for (const { wire } of [near, beside, far]) {
+        for (const mac of [source.mac, NESTED]) {
+          assert.deepEqual(await stream(wire, mac).probe(), { source: 0, target: 20 }, `to ${mac}`);
+        }
+      }
+    },
+  );
+}
