@@ -308,6 +308,6 @@ for (
     assert.equal(code, 0, JSON.stringify(output));
     await until(`the agent says ${reason}`, async () => {
       return (await node.lan(lan))?.conditions.map((found) => found.reason).join() === reason;
-    }, { timeout: 2_000 });
+    });
   });
 }

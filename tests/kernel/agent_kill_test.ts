@@ -16,6 +16,7 @@ import { rootTest } from "../support/netns_lab.ts";
 import { randomInts } from "../support/random.ts";
 import { NumberedStream } from "../support/numbered_stream.ts";
 import { type NodePicture, takePicture, untilPicture } from "../support/node_picture.ts";
+import { settled } from "../support/settled.ts";
 import { until } from "../support/until.ts";
 
 const LAN = "k8slan-system/lan-test";
@@ -202,9 +203,9 @@ class Stage {
     // Twice, so that what only the first time leaves behind is in both pictures.
     await stage.#attach();
     await stage.#detach();
-    stage.#without = await stage.#look();
+    stage.#without = await settled(() => stage.#look());
     await stage.#attach();
-    stage.#with = await stage.#look();
+    stage.#with = await settled(() => stage.#look());
     if (sweep.during === "attach") await stage.#detach();
     return stage;
   }

@@ -10,7 +10,7 @@ import {
 } from "../support/agent_lab.ts";
 import { LinkMonitor } from "../support/link_monitor.ts";
 import { rootTest } from "../support/netns_lab.ts";
-import { takePicture, untilPicture } from "../support/node_picture.ts";
+import { NETNS_GONE_MS, takePicture, untilPicture } from "../support/node_picture.ts";
 import { NumberedStream } from "../support/numbered_stream.ts";
 import { until } from "../support/until.ts";
 
@@ -24,6 +24,7 @@ rootTest("agentMain() loses no frame and changes no link when it ends and starts
   const b = await attached(lab, one, "pod2", "veth");
   const c = await attached(lab, two, "pod3");
   await Promise.all(lab.nodes.map(isAtRest));
+  await Promise.all(lab.nodes.map((node) => portsAreAtRest(lab, node)));
   const monitor = await LinkMonitor.start(lab.net, [
     ...lab.nodes.flatMap(({ host, netnsDir }) => [host.netns, `${netnsDir}/knlvrf`]),
     ...[a, b, c].map(({ netns }) => netns),
@@ -87,9 +88,9 @@ rootTest("sweep() knows a dead workload by its port where the record is lost", a
   assert.equal((await node.view()).attachments.length, 1);
   await workload.remove();
   await until("nothing is attached", async () => (await node.view()).attachments.length === 0, {
-    timeout: 2_000,
+    timeout: NETNS_GONE_MS,
   });
-  assert.deepEqual([...Deno.readDirSync(node.netnsDir)], []);
+  await until("the LAN is removed", () => [...Deno.readDirSync(node.netnsDir)].length === 0);
 });
 
 for (
@@ -154,7 +155,7 @@ rootTest("recover() takes no other namespace for the one that was attached", asy
   await lab.net.run(netns, ["sh", "-euc", `touch '${a.netns}'; mount -B '${netns}' '${a.netns}'`]);
   await node.start();
   await until("nothing is attached", async () => (await node.view()).attachments.length === 0, {
-    timeout: 2_000,
+    timeout: NETNS_GONE_MS,
   });
   assert.deepEqual((await a.links()).map(({ ifname }) => ifname), ["lo"]);
   assert.deepEqual([...Deno.readDirSync(node.netnsDir)], []);
@@ -200,12 +201,30 @@ function end({ netns }: Workload) {
   return { netns, ifname: "net1" };
 }
 
+/**
+ * Returns when the kernel is done with the ports of the LAN's bridge: it tells of each once more when
+ * the forward delay of 15 s is over, though nothing changes by it.
+ */
+async function portsAreAtRest({ net }: AgentLab, { netnsDir }: AgentNode): Promise<void> {
+  await until("no port has its forward delay before it", async () => {
+    const ports = (await net.links(`${netnsDir}/knlvrf`)).filter(({ master }) => master === "br2");
+    return ports.every(({ linkinfo }) => {
+      const { state, forward_delay_timer: left } = linkinfo?.info_slave_data ?? {};
+      return state === "forwarding" && left === 0;
+    });
+  }, { timeout: 60_000, interval: 200 });
+}
+
 /** Returns when the agent has looked at its LANs and has nothing to do. */
 async function isAtRest(node: AgentNode): Promise<void> {
-  await until(`the agent of "${node.name}" is content`, async () => {
+  let last = 0;
+  let quiet = 0;
+  await until(`the agent of "${node.name}" is content and writes nothing more`, async () => {
     const { lans } = await node.view();
-    return lans.every(({ state }) => state === "Active");
-  });
-  // It looks 50 ms after a change, its own included.
-  await new Promise((resolve) => setTimeout(resolve, 150));
+    const { length } = node.agent.output;
+    quiet = length === last ? quiet + 1 : 0;
+    last = length;
+    // It looks 50 ms after a change, its own included, and says what it does.
+    return quiet >= 3 && lans.every(({ state }) => state === "Active");
+  }, { timeout: 20_000, interval: 100 });
 }

@@ -4,6 +4,7 @@ import { deepEqual, equal, match } from "node:assert/strict";
 import { AGENT_SOCKET_ENV } from "../../src/api/names.ts";
 import { type AgentNode, createAgentLab, seedLan, type Workload } from "../support/agent_lab.ts";
 import { type IpLink, rootTest } from "../support/netns_lab.ts";
+import { settled } from "../support/settled.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 
@@ -69,7 +70,7 @@ rootTest("k8slan plan prints commands that make what the agent makes", async () 
   const [blue, red] = [await lab.addWorkload("blue"), await lab.addWorkload("red")];
   await k8slan(node, "attach", "--spoke", "pod1", "--netns", blue.netns);
   await k8slan(node, "attach", "--spoke", "pod2", "--netns", red.netns, "--attach", "veth");
-  const byAgent = await everything(node, lan.spec["ns"], [blue, red]);
+  const byAgent = await settled(() => everything(node, lan.spec["ns"], [blue, red]));
   await k8slan(node, "detach", "--netns", blue.netns);
   await k8slan(node, "detach", "--netns", red.netns);
   await node.stop();
@@ -81,7 +82,7 @@ rootTest("k8slan plan prints commands that make what the agent makes", async () 
   );
   equal(code, 0);
   await node.host.run(["sh", "-e"], { stdin: out });
-  const byHand = await everything(node, lan.spec["ns"], [blue, red]);
+  const byHand = await settled(() => everything(node, lan.spec["ns"], [blue, red]));
   for (const [at, link] of byAgent.entries()) equal(byHand[at], link);
   equal(byHand.length, byAgent.length);
 });
@@ -93,7 +94,8 @@ rootTest("k8slan plan prints commands that make spokes before anyone attaches", 
   await node.stop();
   const plan = ["plan", "-f", node.lansDir, "--netns-dir", node.netnsDir];
   await node.host.run(["sh", "-e"], { stdin: (await k8slan(node, ...plan)).out });
-  const hostEnds = (await node.host.links()).filter(({ ifname }) => ifname.startsWith("pod"));
+  const links = await settled(() => node.host.links());
+  const hostEnds = links.filter(({ ifname }) => ifname.startsWith("pod"));
   deepEqual(hostEnds.map(({ ifname, operstate }) => [ifname, operstate]).sort(), [
     ...["pod1", "pod2", "pod3", "pod4"].map((spoke) => [spoke, "UP"]),
   ]);

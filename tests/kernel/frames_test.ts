@@ -17,7 +17,7 @@ import {
   u16,
 } from "../support/packets.ts";
 import type { FrameSocket } from "../support/raw_frames.ts";
-import { attachStation, disposeAll, pass, type Station } from "../support/stations.ts";
+import { attachStation, disposeAll, pass, Station, untilAllHear } from "../support/stations.ts";
 
 const LAN = "k8slan-system/lan-test";
 /** What 1500 bytes of underlay leave. */
@@ -34,17 +34,19 @@ const STATIONS = [
 /** The seed document's LAN on three nodes, with all its stations. */
 async function seedStations(lab: AgentLab): Promise<Station[]> {
   await lab.putLan(seedLan(lab));
-  return await Promise.all(
+  const stations = await Promise.all(
     STATIONS.map(({ node, name, spoke, attach: kind }) =>
       attachStation(lab, node, name, { lan: LAN, spoke, attach: kind })
     ),
   );
+  await untilAllHear(stations);
+  return stations;
 }
 
 lanTest("a LAN joins macvtaps and veths of three nodes: all reach all by IP", async () => {
   await using lab = await createAgentLab({ nodes: 3 });
   await lab.putLan(seedLan(lab));
-  const workloads = await Promise.all(STATIONS.map(async ({ node, name, spoke, attach }, at) => {
+  const stations = await Promise.all(STATIONS.map(async ({ node, name, spoke, attach }, at) => {
     const workload = await lab.addWorkload(name);
     const added = await lab.node(node).cni("ADD", workload, { lan: LAN, spoke, attach });
     assert.equal(added.code, 0, JSON.stringify(added));
@@ -54,8 +56,12 @@ lanTest("a LAN joins macvtaps and veths of three nodes: all reach all by IP", as
       ips: [{ address: `10.9.0.${at + 1}/24` }, { address: `2001:db8:9::${at + 1}/64` }],
       routes: [],
     });
-    return workload;
+    const link = (await workload.links()).find(({ ifname }) => ifname === "net1");
+    return new Station(workload, link?.address ?? "");
   }));
+  using _all = disposeAll(stations);
+  await untilAllHear(stations);
+  const workloads = stations.map(({ workload }) => workload);
   const pairs = workloads.flatMap((from) =>
     workloads.flatMap((to, at) => from === to ? [] : [{ from, to: at + 1 }])
   );

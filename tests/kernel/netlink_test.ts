@@ -26,6 +26,7 @@ import {
   type ScratchNetns,
   scratchNetns,
 } from "../support/scratch_netns.ts";
+import { until } from "../support/until.ts";
 
 /** Link `net1`, up and with a carrier. */
 function addLink(pod: ScratchNetns): number {
@@ -87,12 +88,17 @@ kernelTest("setAddress() sets addresses that can be used at once, any number of 
   assert.ok(!families[0]!.includes("2001:db8::7") && !families[1]!.includes("192.0.2.7"));
 });
 
-kernelTest("decodeAddress() tells an address that duplicate detection still works on", () => {
+kernelTest("decodeAddress() tells an address that duplicate detection still works on", async () => {
   using scratch = scratchNetns("pod");
   const pod = scratch.get("pod");
+  // Probes a second, so many that it goes on for as long as the test.
+  pod.run("sysctl", "-qw", "net.ipv6.conf.default.dad_transmits=20");
   const index = addLink(pod);
-  const linkLocal = pod.client.dump(dumpAddresses("ipv6"), decodeAddress)
-    .find((entry) => entry.index === index);
+  // The link has the address once the kernel has noticed its carrier.
+  const linkLocal = await until("an address", () => {
+    return pod.client.dump(dumpAddresses("ipv6"), decodeAddress)
+      .find((entry) => entry.index === index);
+  });
   const [entry] = pod.witness("ip", "-6", "addr", "show", "dev", "net1");
   const [witness] = Object(entry).addr_info;
   assert.equal(linkLocal?.address, witness.local);

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { tapIndex } from "../../src/plan/identity.ts";
 import { createLab, type IpLink, type Lab, type LabNode, rootTest } from "../support/netns_lab.ts";
+import { settled } from "../support/settled.ts";
 
 const PROGRAM = new URL("../support/plan_run.ts", import.meta.url).pathname;
 const LAN_MARK = "k8slan lan=0d5b2a1c-7f0e-4c58-9f6a-3c1f5d2e8b90";
@@ -78,6 +79,10 @@ class PlanLab implements AsyncDisposable {
 
 /** Everything that can be seen of the plan, without what two builds may differ in. */
 async function topology(lab: PlanLab): Promise<Record<string, unknown>> {
+  return await settled(() => look(lab));
+}
+
+async function look(lab: PlanLab): Promise<Record<string, unknown>> {
   const seen: Record<string, unknown> = {};
   for (const [name, path] of Object.entries(lab.places)) {
     const links = await lab.lab.links(path);
@@ -151,7 +156,8 @@ for (const own of [undefined, "2001:db8::a"]) {
       const table = () => lab.lab.run(lab.places.lan, ["bridge", "fdb", "show", "dev", "vx2"]);
       await lab.byHand("text");
       const vxlan = async () => normal((await lab.link("lan", "vx2")).linkinfo);
-      const byHand = [await vxlan(), await table()];
+      const seen = () => settled(async () => [await vxlan(), await table()]);
+      const byHand = await seen();
       assert.deepEqual(await lab.missing(), []);
       const prefix = own === undefined ? "fe80::" : "2001:db8::";
       for (const peer of ["b", "c"]) {
@@ -163,7 +169,7 @@ for (const own of [undefined, "2001:db8::a"]) {
       await lab.byHand("removal-text");
       await assertNothingLeft(lab);
       await lab.plan("apply");
-      assert.deepEqual([await vxlan(), await table()], byHand);
+      assert.deepEqual(await seen(), byHand);
       assert.deepEqual(await lab.missing(), []);
     },
   );
@@ -202,6 +208,7 @@ function assertHas(actual: object | undefined, expected: Readonly<Record<string,
 rootTest("apply() makes what the design promises, by the words of ip", async (t) => {
   await using lab = await PlanLab.create();
   await lab.plan("apply");
+  await topology(lab); // The kernel is done with all links.
   const { places, node } = lab;
   const index = tapIndex(node.uniqueName, "pod1", 0);
   const common = { mtu: 1426, operstate: "UP" };

@@ -14,7 +14,13 @@ import {
   NEIGHBOUR_SOLICITATION,
   readEthernet,
 } from "../support/packets.ts";
-import { attachStation, disposeAll, pass, type Station } from "../support/stations.ts";
+import {
+  attachStation,
+  disposeAll,
+  pass,
+  type Station,
+  untilAllHear,
+} from "../support/stations.ts";
 import { TapQueue } from "../support/tap_device.ts";
 import { until } from "../support/until.ts";
 
@@ -62,17 +68,9 @@ class Setting implements AsyncDisposable {
     return station;
   }
 
-  /** Waits until each of the stations hears each other: a port passes frames a little after it is up. */
+  /** Waits until each of the stations hears each other. */
   async ready(stations: readonly Station[] = this.stations): Promise<void> {
-    for (const from of stations) {
-      for (const to of stations.filter((station) => station !== from)) {
-        await until(`${from.workload.name} reaches ${to.workload.name}`, async () => {
-          const frame = sentinel(from.mac);
-          return allCame([frame], await pass(from.wire, to.wire, [frame]));
-        }, { timeout: 10_000 });
-      }
-    }
-    for (const { wire } of stations) wire.take();
+    await untilAllHear(stations);
   }
 
   /** The filters of a node's LAN as `nft` shows them, without what it counted; empty without any. */

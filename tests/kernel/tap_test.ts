@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { LabProcess } from "../support/lab_process.ts";
 import { createAgentLab, type LanDocument, seedLan, type Workload } from "../support/agent_lab.ts";
-import { addTap, attachTap, LAN, MTU } from "../support/tap_pod.ts";
+import { addTap, attachTap, LAN, MTU, untilTapsHear } from "../support/tap_pod.ts";
 import { splitDeviceNumber } from "../../src/sys/tap_device.ts";
 import { differences, newMark, oneOfEach, sentinel } from "../support/frame_kinds.ts";
 import { lanTest } from "../support/lan_features.ts";
@@ -70,6 +70,7 @@ lanTest("a tap carries every kind of frame unchanged, both ways", async (t) => {
     addTap(lab, "worker1", "pod1"),
     addTap(lab, "worker2", "pod2"),
   ]);
+  await untilTapsHear(near, far);
   for (const vnetHeader of [true, false]) {
     await t.step(vnetHeader ? "with virtio headers" : "frames alone", async () => {
       using nearTap = new TapQueue(near.tap, { vnetHeader });
@@ -90,6 +91,7 @@ lanTest("a tap drops what is longer than the LAN's MTU", async () => {
   await using lab = await createAgentLab({ nodes: 1 });
   await lab.putLan(seedLan(lab));
   const [near, far] = [await addTap(lab, "worker1", "pod1"), await addTap(lab, "worker1", "pod2")];
+  await untilTapsHear(near, far);
   using from = new TapQueue(near.tap);
   using to = new TapQueue(far.tap);
   const mark = newMark();
@@ -109,6 +111,7 @@ lanTest("a tap has as many queues as it is opened: each frame comes at one of th
     addTap(lab, "worker1", "pod1"),
     addTap(lab, "worker2", "pod2"),
   ]);
+  await untilTapsHear(near, far);
   using wire = new FrameSocket(near.workload.netns, "net1");
   using a = new TapQueue(far.tap);
   using b = new TapQueue(far.tap);

@@ -10,6 +10,7 @@ import {
 } from "./agent_lab.ts";
 import type { LabProcess } from "./lab_process.ts";
 import { differingLines, type NodePicture, takePicture, untilPicture } from "./node_picture.ts";
+import { settled } from "./settled.ts";
 import { until } from "./until.ts";
 
 const LAN = "k8slan-system/lan-test";
@@ -23,9 +24,9 @@ export interface Meanwhile {
   readonly end: string;
   /** What one of the conditions says. */
   readonly says?: RegExp;
-  /** Within so much it is over after `end`, if more than two seconds. Milliseconds. */
+  /** Within so much it is over after `end`, if more than ten seconds. Milliseconds. */
   readonly heals?: number;
-  /** Within so much the agent has to say so, if more than two seconds. Milliseconds. */
+  /** Within so much the agent has to say so, if more than ten seconds. Milliseconds. */
   readonly within?: number;
 }
 
@@ -35,6 +36,9 @@ export interface StageUnderlay {
   /** A shell command that makes it on a node that has `eth1`; with `$address`, if it is to have one. */
   readonly make: string;
 }
+
+/** For what an event brings about; without one, the agent would look after minutes only. Milliseconds. */
+const WAIT_MS = 10_000;
 
 const ETH1: StageUnderlay = { device: "eth1", make: "true" };
 
@@ -74,7 +78,7 @@ export class DriftStage implements AsyncDisposable {
       const a = await attach(lab, one, "pod1", "10.9.0.1", "macvtap");
       const b = await attach(lab, one, "pod2", "10.9.0.2", "veth");
       await attach(lab, two, "pod3", "10.9.0.3", "macvtap");
-      const whole = await takePicture(one, [a, b]);
+      const whole = await settled(() => takePicture(one, [a, b]));
       const stage = new DriftStage(lab, [a, b], whole, await variables(lab, device, a, b));
       await stage.isReached();
       return stage;
@@ -116,7 +120,7 @@ export class DriftStage implements AsyncDisposable {
       await until(`the LAN's group is joined on "${device}" alone`, async () => {
         const { host } = await this.#look();
         return host.groups.join() === `${device} ff020000000000000000000000000014 1`;
-      }, { timeout: 2_000 });
+      }, { timeout: WAIT_MS });
       await this.#forgetNeighbours();
       await this.isReached();
     });
@@ -130,14 +134,18 @@ export class DriftStage implements AsyncDisposable {
     ]);
   }
 
-  /** Everything, or `part` of it, is as in the beginning, and nothing is complained about. */
+  /**
+   * Everything, or `part` of it, is as in the beginning, and nothing is complained about. Returns after
+   * how many milliseconds it was as in the beginning.
+   */
   async healed(
     part: (picture: NodePicture) => object = (picture) => picture,
-    within = 2_000,
-  ): Promise<void> {
-    await this.#explain(async () => {
+    within = WAIT_MS,
+  ): Promise<number> {
+    return await this.#explain(async () => {
       const whole = part(this.#whole);
-      await untilPicture("as it was", async () => part(await this.#look()), whole, within);
+      const look = async () => part(await this.#look());
+      const { milliseconds } = await untilPicture("as it was", look, whole, within);
       await until("no complaint", async () => (await this.#conditions()).length === 0, {
         timeout: within,
       });
@@ -145,6 +153,7 @@ export class DriftStage implements AsyncDisposable {
       await this.#forgetNeighbours();
       await this.isReached();
       await this.#isQuiet();
+      return milliseconds;
     });
   }
 
@@ -153,10 +162,10 @@ export class DriftStage implements AsyncDisposable {
     await until("the other node answers", async () => {
       await this.#workloads[0].run(PING);
       return true;
-    }, { timeout: 5_000 });
+    }, { timeout: WAIT_MS });
   }
 
-  async tells({ reasons, differs = [], says, within = 2_000 }: Meanwhile): Promise<void> {
+  async tells({ reasons, differs = [], says, within = WAIT_MS }: Meanwhile): Promise<void> {
     await this.#explain(async () => {
       await until(`complaints ${reasons.join(", ")}`, async () => {
         const found = await this.#conditions();
@@ -198,9 +207,9 @@ export class DriftStage implements AsyncDisposable {
     return takePicture(this.#node, this.#workloads);
   }
 
-  async #explain(check: () => Promise<void>): Promise<void> {
+  async #explain<T>(check: () => Promise<T>): Promise<T> {
     try {
-      await check();
+      return await check();
     } catch (cause) {
       throw new Error(`The agent wrote:\n${this.#node.agent.output.slice(-8_000)}`, { cause });
     }

@@ -52,6 +52,12 @@ export async function takePicture(
 }
 
 /**
+ * Within so much the kernel has cleaned up after a namespace that is gone, which it does some time
+ * later, one after the other. Milliseconds.
+ */
+export const NETNS_GONE_MS = 20_000;
+
+/**
  * Waits until a picture, or a part of one, is `expected` or one of several. Throws with the
  * difference to the most similar when none is within `timeout` milliseconds. Returns how long that
  * took, and which it was.
@@ -60,7 +66,7 @@ export async function untilPicture(
   what: string,
   take: () => Promise<object>,
   expected: object | readonly object[],
-  timeout = 2_000,
+  timeout = 10_000,
 ): Promise<{ readonly milliseconds: number; readonly at: number }> {
   const all: readonly object[] = Array.isArray(expected) ? expected : [expected];
   const texts = all.map((picture) => JSON.stringify(picture));

@@ -26,6 +26,11 @@ const HEADER_BYTES = 14;
 const FRAME_BYTES = 60;
 /** The last frames may still be on their way. Milliseconds. */
 const LATE = 1_000;
+/**
+ * In one step at most: who stood still for a while must not send all that is overdue at once, which the
+ * kernel's queue (net.core.netdev_max_backlog, 1,000 frames) would not hold.
+ */
+const BURST = 200;
 /** Between two looks, which take time from what else the machine has to do. Milliseconds. */
 const STEP = 4;
 
@@ -34,13 +39,15 @@ export class NumberedStream implements Disposable {
   readonly #sender: FrameSocket;
   readonly #receiver: FrameSocket;
   readonly #seen: number[] = [];
-  readonly #started = performance.now();
   readonly #perSecond: number;
   readonly #dst: string;
   readonly #src: string;
   /** Tells the frames of one stream from those of others on the same LAN. */
   readonly #tag = crypto.getRandomValues(new Uint32Array(1))[0]!;
   readonly #timer: ReturnType<typeof setInterval>;
+  /** Frames that are due, a part of one included. */
+  #due = 0;
+  #steppedAt = performance.now();
   #sent = 0;
 
   constructor(
@@ -59,8 +66,11 @@ export class NumberedStream implements Disposable {
   }
 
   #step(): void {
-    const due = (performance.now() - this.#started) * this.#perSecond / 1_000;
-    while (this.#sent < due) {
+    const now = performance.now();
+    this.#due += (now - this.#steppedAt) * this.#perSecond / 1_000;
+    this.#due = Math.min(this.#due, BURST);
+    this.#steppedAt = now;
+    for (; this.#due > 0; this.#due--) {
       this.#sender.send(frame(this.#dst, this.#src, this.#tag, this.#sent++));
     }
     this.#take(this.#receiver.take());

@@ -92,8 +92,8 @@ export class ScratchNetns implements Disposable {
 export type WitnessEntry = Readonly<Record<string, unknown>>;
 
 /** A test with scratch namespaces: left out, with the reason printed, when not root. */
-export function kernelTest(name: string, run: () => void): void {
-  rootTest(name, () => Promise.resolve(run()));
+export function kernelTest(name: string, run: () => void | Promise<void>): void {
+  rootTest(name, async () => await run());
 }
 
 /** One link as our decoder reads it. Throws `NetlinkError` when it is not there. */

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { AgentLab, AgentNode, Workload } from "./agent_lab.ts";
+import { disposeAll, Station, untilAllHear } from "./stations.ts";
 
 export const LAN = "k8slan-system/lan-test";
 /** What 1500 bytes of underlay leave. */
@@ -22,6 +23,13 @@ export async function attachTap(
   const { mac, tap } = await node.attach(workload, { lan: LAN, spoke });
   assert.ok(tap !== undefined, "a macvtap has a device");
   return { workload, mac, tap };
+}
+
+/** Waits until the pods hear each other; nobody must have opened their taps yet, who would take the frames. */
+export async function untilTapsHear(...pods: readonly TapPod[]): Promise<void> {
+  const stations = pods.map(({ workload, mac }) => new Station(workload, mac));
+  using _all = disposeAll(stations);
+  await untilAllHear(stations);
 }
 
 export async function addTap(lab: AgentLab, node: string, spoke: string): Promise<TapPod> {
