@@ -21,7 +21,7 @@ import { installNetworkCrd } from "../support/network_crd.ts";
 import { type RawAnswer, RawKube, type RawObject } from "../support/raw_kube.ts";
 import { until } from "../support/until.ts";
 import {
-  HASTY,
+  LESS_HASTY,
   LOOPBACK_NAMES,
   makePodConfiguration,
   makeSecret,
@@ -78,7 +78,7 @@ class Webhook implements AsyncDisposable {
 
   static async start(failurePolicy: "Fail" | "Ignore" = "Ignore"): Promise<Webhook> {
     const facts = new TestFacts(api);
-    const tuning = { hostname: "127.0.0.1", names: LOOPBACK_NAMES, timing: HASTY };
+    const tuning = { hostname: "127.0.0.1", names: LOOPBACK_NAMES, timing: LESS_HASTY };
     const servers = await startServers(facts, tuning);
     const webhook = new Webhook(facts, servers);
     await makePodConfiguration(
@@ -209,9 +209,9 @@ Deno.test("the webhook for pods fails no request while its certificates change",
   await using _webhook = await Webhook.start("Fail");
   const certificates = new Set<string>();
   const bundles = new Set<string>();
-  const end = performance.now() + 60_000;
+  const end = performance.now() + 180_000;
   while (certificates.size <= 3 || bundles.size <= 2) {
-    assert.ok(performance.now() < end, `${certificates.size} certificates in a minute`);
+    assert.ok(performance.now() < end, `${certificates.size} certificates in three minutes`);
     assert.deepEqual(resourcesOf(await createPod({ networks: "mine" }))[1]?.limits, ONE);
     certificates.add(await storedCertificate(api) ?? "");
     bundles.add(await publishedForPods(api));
@@ -225,7 +225,8 @@ Deno.test("without the webhook for pods they come as they were written", async (
   for (let pod = 0; pod < 5; pod++) {
     assert.deepEqual(resourcesOf(await createPod({ networks: "mine" })), [{}, {}, {}]);
   }
-  assert.ok(performance.now() - started < 5_000);
+  // Less than one wait for the webhook.
+  assert.ok(performance.now() - started < 9_000);
 });
 
 for (const certificate of ["own", "cert-manager"] as const) {

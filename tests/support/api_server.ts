@@ -24,10 +24,25 @@ async function findPrograms(): Promise<Programs> {
   throw new Error("etcd is nowhere to be found");
 }
 
+/**
+ * A port that nobody listens at. Not one of those that the kernel gives out (ip_local_port_range): it
+ * would give it to somebody else before the server that it is for has started.
+ */
 function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
+  for (let tries = 0; tries < 100; tries++) {
+    const port = LOWEST_PORT + Math.floor(Math.random() * PORTS);
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port }).close();
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
+  throw new Error(`No port from ${LOWEST_PORT} to ${LOWEST_PORT + PORTS - 1} is free`);
 }
+
+const LOWEST_PORT = 20_000;
+const PORTS = 10_000;
 
 export class ApiServer implements AsyncDisposable {
   readonly port = freePort();

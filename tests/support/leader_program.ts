@@ -22,10 +22,11 @@ async function main(identity: string): Promise<void> {
   using leaseApi = new FetchKubeApi(access, { userAgent: identity });
   const stop = new AbortController();
   Deno.addSignalListener("SIGTERM", () => stop.abort());
+  console.log("started");
   const how = await runAsLeader({
     ...{ api: leaseApi, identity, signal: stop.signal, log: createLog({ level: "warn" }) },
     lease: { namespace: "default", name: "leader" },
-    timing: { durationMs: 3_000, renewDeadlineMs: 2_000, retryMs: 300 },
+    timing: { durationMs: 12_000, renewDeadlineMs: 8_000, retryMs: 500 },
   }, async (term) => {
     console.log("leads");
     const fenced = new FencedKubeApi(api, term);
