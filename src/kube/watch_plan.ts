@@ -59,7 +59,11 @@ const WATCHES_BEFORE_LIST = 3;
 /** What costs the server something. */
 const REFUSED: Backoff = { firstMs: 1_000, mostMs: 30_000 };
 /** Nobody answers: to knock costs little, and everybody waits for the return. */
-const UNREACHABLE: Backoff = { firstMs: 500, mostMs: 4_000 };
+const UNREACHABLE: Backoff = { firstMs: 500, mostMs: 1_500 };
+/** The same once it has lasted for minutes, when a few seconds more are no matter. */
+const LONG_UNREACHABLE: Backoff = { firstMs: 500, mostMs: 4_000 };
+/** So many failures in a row are some two minutes. */
+const LONG_FAILURES = 100;
 
 export function firstWatchState(now: number): WatchState {
   return { next: { do: "list", at: now, paged: true }, failures: 0, shortWatches: 0 };
@@ -190,7 +194,8 @@ function earliestList({ listedAt }: WatchState, now: number): number {
 
 function waitMs(failures: number, error: unknown, random: number): number {
   const asked = error instanceof KubeError ? error.retryAfterMs ?? 0 : 0;
-  const own = backoffMs(isAnswer(error) ? REFUSED : UNREACHABLE, failures, random);
+  const away = failures > LONG_FAILURES ? LONG_UNREACHABLE : UNREACHABLE;
+  const own = backoffMs(isAnswer(error) ? REFUSED : away, failures, random);
   return Math.max(own, Math.min(asked, REFUSED.mostMs));
 }
 

@@ -42,8 +42,9 @@ const ROWS: readonly Row[] = [
   { what: "a third one", state: failed(2), lasted: 10, then: "list after 4000" },
   { what: "no answer", error: down, then: "list after 500" },
   { what: "a break after a while", error: down, lasted: 9_000, then: "watch 7 after 500" },
-  { what: "no answer for the third time", state: failed(2), error: down, then: "list after 2000" },
-  { what: "no answer for long", state: failed(9), error: down, then: "list after 4000" },
+  { what: "no answer for the third time", state: failed(2), error: down, then: "list after 1500" },
+  { what: "no answer for a minute", state: failed(99), error: down, then: "list after 1500" },
+  { what: "no answer for an hour", state: failed(999), error: down, then: "list after 4000" },
   {
     what: "a break after events",
     state: failed(9),
