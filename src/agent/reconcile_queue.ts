@@ -9,10 +9,12 @@ import { WorkQueue } from "../base/work_queue.ts";
 const GATHER_MS = 50;
 /**
  * A key that takes long rests this many times as long before it is looked at again, so that a LAN
- * with hundreds of attachments that change one after the other does not take up the agent.
+ * with hundreds of attachments that change one after the other does not take up the agent. The shorter
+ * of its last two looks counts: one alone may have waited for somebody else at a lock of the kernel's.
  */
 const REST_FACTOR = 10;
-const REST_MOST_MS = 1_000;
+/** What is wrong has to be mended within two seconds. */
+const REST_MOST_MS = 500;
 /** The periodic look comes every minute: later than that would be no retry. */
 const BACKOFF: Backoff = { firstMs: 500, mostMs: 30_000 };
 
@@ -21,8 +23,8 @@ export class ReconcileQueue {
   readonly #log: Log;
   readonly #gatherMs: number;
   readonly #queue: WorkQueue;
-  /** Of keys that need more than `gatherMs`. */
-  readonly #restMs = new Map<string, number>();
+  /** Of keys whose last look calls for a longer rest than `gatherMs`: what the last two call for. */
+  readonly #rests = new Map<string, readonly [last: number, before: number]>();
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
 
@@ -41,7 +43,7 @@ export class ReconcileQueue {
   }
 
   add(key: string): void {
-    this.#queue.add(key, this.#restMs.get(key) ?? this.#gatherMs);
+    this.#queue.add(key, Math.max(this.#gatherMs, Math.min(...this.#rests.get(key) ?? [0])));
   }
 
   async #run(): Promise<void> {
@@ -67,8 +69,8 @@ export class ReconcileQueue {
       return false;
     } finally {
       const restMs = Math.min(REST_FACTOR * (performance.now() - started), REST_MOST_MS);
-      if (restMs > this.#gatherMs) this.#restMs.set(key, restMs);
-      else this.#restMs.delete(key);
+      if (restMs > this.#gatherMs) this.#rests.set(key, [restMs, this.#rests.get(key)?.[0] ?? 0]);
+      else this.#rests.delete(key);
     }
   }
 
