@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { AgentParts, POD1 } from "../../tests/support/agent_parts.ts";
 import { SEED_UID } from "../../tests/support/lan_fixture.ts";
+import { FakeClock } from "../../tests/support/fake_clock.ts";
+import { until } from "../../tests/support/until.ts";
 import { TempDir } from "../../tests/support/temp_dir.ts";
 import { enqueueDelete, forgetDelete, readDeletes } from "../base/delete_queue.ts";
 import { DeleteReplay } from "./delete_replay.ts";
@@ -67,6 +69,27 @@ Deno.test("run() leaves an interface whose detach was forgotten while it was at 
   turn.resolve();
   await Promise.all([holding, running]);
   assert.deepEqual(held(agent), ["c2"]);
+});
+
+Deno.test("repeat() looks soon after it began, for what was queued meanwhile, and each minute", async () => {
+  using dir = new TempDir();
+  using agent = new AgentParts();
+  await agent.addBoth();
+  const clock = new FakeClock();
+  const stop = new AbortController();
+  const replay = new DeleteReplay(dir.path, agent.service, agent.log, clock);
+  const repeating = replay.repeat(stop.signal);
+  enqueueDelete(dir.path, C1);
+  await clock.advance(2_000);
+  await until("the first is detached", () => held(agent).join() === "c2");
+  await until("it waits again", () => clock.sleepers === 1);
+  enqueueDelete(dir.path, C2);
+  await clock.advance(59_999);
+  assert.deepEqual(held(agent), ["c2"]);
+  await clock.advance(1);
+  await until("the second is detached", () => held(agent).length === 0);
+  stop.abort();
+  await repeating;
 });
 
 Deno.test("run() without a queue does nothing", async () => {

@@ -69,8 +69,6 @@ export interface AgentSeams {
 
 /** How they are named among LANs: none has an id with a space. */
 const FOREIGN_VXLANS = "foreign VXLANs";
-/** Detaches that the plugin left behind are looked for this often. */
-const REPLAY_MS = 60_000;
 
 /** Runs until `signal` fires. What is attached stays as it is. */
 export async function agentMain(
@@ -177,10 +175,7 @@ export async function agentMain(
     membership.lookAgain();
     if (isTidyTick(tick)) trimMemory();
   };
-  const replayAgain = () => {
-    replay.run().catch((error) => log.error("Replay failed", { error: describe(error) }));
-  };
-  const timers = [setInterval(resync, RESYNC_TICK_MS), setInterval(replayAgain, REPLAY_MS)];
+  const timer = setInterval(resync, RESYNC_TICK_MS);
   for (const lanId of lanIds()) queue.add(lanId);
   // The first start after an installation parses the whole program, which takes 25 MB that it keeps.
   trimMemory();
@@ -188,6 +183,7 @@ export async function agentMain(
   try {
     await Promise.all([
       server.serve(signal),
+      replay.repeat(signal),
       drift.run(events),
       lans.watch(readLans, signal),
       membership.run(signal),
@@ -195,7 +191,7 @@ export async function agentMain(
       serveHealth(options.healthPort ?? 0, parts, membership, handler, signal),
     ]);
   } finally {
-    for (const timer of timers) clearInterval(timer);
+    clearInterval(timer);
     await queue.close();
     await kernel.settled();
     log.info("Agent has stopped; what is attached stays attached");
