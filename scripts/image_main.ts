@@ -55,8 +55,10 @@ async function main(): Promise<number> {
 
   const images: Image[] = [];
   for (const each of targets) images.push(await makeFor(each, form));
-  await Deno.writeFile(`${output}.new`, new Blob([...await imageArchive(name, images)]).stream());
-  await Deno.rename(`${output}.new`, output);
+  // Two that make the same at once must not write to one file.
+  const unfinished = `${output}.${Deno.pid}.new`;
+  await Deno.writeFile(unfinished, new Blob([...await imageArchive(name, images)]).stream());
+  await Deno.rename(unfinished, output);
   for (const { architecture, layers, manifest } of images) {
     const sizes = layers.map(({ size }) => megabytes(size)).join(" + ");
     say(`${architecture}, layers of ${sizes} MB, ${manifest.digest}`);
