@@ -219,9 +219,11 @@ Deno.test("lanNodeStatus() of 1000 LANs takes milliseconds", () => {
     lans,
     attachments: lans.map((lan, i) => attachmentOf(lan, `s${i}`)),
   });
-  lanNodeStatus(sources);
-  const started = performance.now();
-  lanNodeStatus(sources);
-  const took = performance.now() - started;
-  assert.ok(took < 100, `${took} ms`); // 6 ms on a quiet machine
+  const times = Array.from({ length: 10 }, () => {
+    const started = performance.now();
+    lanNodeStatus(sources);
+    return performance.now() - started;
+  });
+  const best = Math.min(...times); // 6 ms on a quiet machine
+  assert.ok(best < 100, `${best} ms`);
 });

@@ -150,6 +150,7 @@ Deno.test("WebhookServer ends within its time, idle connections or not", async (
   assert.equal(await client.post(REVIEW), 200);
   const started = performance.now();
   await server[Symbol.asyncDispose]();
-  assert.ok(performance.now() - started < 1_000);
+  // Earlier than it ends connections by force.
+  assert.ok(performance.now() - started < 2_900);
   await assert.rejects(client.post(REVIEW));
 });

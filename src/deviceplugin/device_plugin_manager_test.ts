@@ -24,7 +24,7 @@ async function reaches(
   setting: DevicePluginSetting,
   resource: string,
   count: object,
-  timeout = 2_000,
+  timeout = 10_000,
 ): Promise<void> {
   const what = `"${resource}" to be ${JSON.stringify(count)}`;
   await until(what, () => isCount(setting, resource, count), { timeout });
@@ -148,7 +148,7 @@ Deno.test("DevicePluginManager waits for a kubelet that listens but does not ans
   setting.manager.setDevices(devicesOf(manyResources(20)));
   await pause(1_000);
   serving.resolve();
-  await until("20 resources", () => setting.kubelet.allocatable === 20, { timeout: 2_000 });
+  await until("20 resources", () => setting.kubelet.allocatable === 20);
 });
 
 Deno.test("DevicePluginManager registers again when kubelet hangs up", async () => {
@@ -170,9 +170,7 @@ Deno.test("DevicePluginManager makes a removed socket anew, and kubelet notices 
   setting.manager.setDevices(devicesOf([POD1]));
   await reaches(setting, POD1, HEALTHY);
   Deno.removeSync(setting.socket("pod1"));
-  await until("the socket", () => Deno.lstatSync(setting.socket("pod1")).isSocket === true, {
-    timeout: 2_000,
-  });
+  await until("the socket", () => Deno.lstatSync(setting.socket("pod1")).isSocket === true);
   setting.manager.setDevices(devicesOf([POD1], { healthy: false }));
   await reaches(setting, POD1, UNHEALTHY);
   assert.deepEqual(setting.kubelet.registrations, [POD1]);
@@ -188,7 +186,6 @@ Deno.test("DevicePluginManager takes its socket back from another process", asyn
   await until(
     "a warning",
     () => setting.log.messages("warn").includes("Another process had taken the socket"),
-    { timeout: 2_000 },
   );
   setting.kubelet.restart();
   await reaches(setting, POD1, HEALTHY);
