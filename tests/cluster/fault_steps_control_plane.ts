@@ -10,10 +10,13 @@ import { lanObject, networkObject } from "../support/product_objects.ts";
 import { report } from "../support/say.ts";
 import { until } from "../support/until.ts";
 
-/** After the API server is back, all has to be in sync within so much. Milliseconds. */
-const SYNC_MS = 5_000;
-/** Within so much another controller has to lead. Milliseconds. */
-const FAIL_OVER_MS = 20_000;
+/**
+ * For each thing that is to be in sync after the API server is back, which takes 5 s where the machine
+ * has nothing else to do. Milliseconds.
+ */
+const SYNC_MS = 20_000;
+/** Another controller leads after 20 s; a busy machine may take so much. Milliseconds. */
+const FAIL_OVER_MS = 60_000;
 
 export const CONTROL_PLANE_STEPS: Readonly<Record<string, FaultStep>> = {
   async "with no API server known LANs are attached and detached, by a new agent too"(stage) {
@@ -53,18 +56,17 @@ export const CONTROL_PLANE_STEPS: Readonly<Record<string, FaultStep>> = {
       await cluster.apiServer.start();
     }
     const back = performance.now();
-    const left = () => back + SYNC_MS - performance.now();
     await cluster.apply(lanObject("late", { vni: 42, spokes: ["c"] }));
     await until("the node's report tells of both", async () => {
       const attachments = (await product.api.get(LAN_NODES, { name: worker1.name }))?.status
         ?.attachments;
       return ["a", "b"].every((wanted) => attachments?.some(({ spoke }) => spoke === wanted));
-    }, { timeout: left(), interval: 50 });
+    }, { timeout: SYNC_MS, interval: 50 });
     report("API server back, node's report in sync", back);
-    await stage.untilAttached("known", 2, left());
+    await stage.untilAttached("known", 2, SYNC_MS);
     report("API server back, LAN's status in sync", back);
-    await product.untilCondition("late", "Ready", "Ready", { timeout: left() });
-    await stage.untilOffered(["c"], { timeout: left() });
+    await product.untilCondition("late", "Ready", "Ready", { timeout: SYNC_MS });
+    await stage.untilOffered(["c"], { timeout: SYNC_MS });
     report("API server back, a new LAN is ready and its devices allocatable", back);
     strictEqual(await worker1.node.sandboxPid("tap"), sandbox);
     await worker1.node.run([PLUGIN, "detach", "--netns", "hand"]);

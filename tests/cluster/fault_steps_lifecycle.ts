@@ -33,7 +33,7 @@ export const LAN_STEPS: Readonly<Record<string, FaultStep>> = {
       const lists = await Promise.all(product.nodes.map((node) => node.allocatable()));
       const networks = (await product.networks("default")).filter((name) => /used/.test(name));
       return !lists.flat().some((spoke) => ["a", "b"].includes(spoke)) && networks.length === 0;
-    }, { timeout: 3_000, interval: 50 });
+    }, { timeout: 10_000, interval: 50 });
     report("LAN deleted while in use, offered no more", deleted);
 
     const config = { cniVersion: "1.0.0", type: "k8slan", lan: "used" };
@@ -48,7 +48,7 @@ export const LAN_STEPS: Readonly<Record<string, FaultStep>> = {
     await product.untilCondition("used", "Ready", "Deleting", { message: /"default\/any"/ });
     await cluster.kubectl(["delete", "pod", "any", "--wait"]);
     const freed = performance.now();
-    await product.untilNoLan("used", 5_000);
+    await product.untilNoLan("used", 15_000);
     report("LAN free, gone", freed);
   },
 

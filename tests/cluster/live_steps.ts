@@ -15,10 +15,14 @@ import { until } from "../support/until.ts";
 
 const LAN = "live";
 const OTHERS = "live-others";
-/** Frames to another node that two moves of both nodes may cost, at five hundred a second. */
-const GAP_MAX = 2_000;
-/** From the change of a LAN until kubelet has told the scheduler. Milliseconds. */
-const WITHDRAWN_MS = 3_000;
+/**
+ * Frames to another node that a move of both nodes may cost, at five hundred a second: the nodes need not
+ * move at once. Of a single move a busy machine may take three times as much.
+ */
+const GAP_MAX = 1_000;
+const BUSY_GAP_MAX = 3 * GAP_MAX;
+/** From the change of a LAN until kubelet has told the scheduler; 3 s if the machine is not busy. Milliseconds. */
+const WITHDRAWN_MS = 9_000;
 
 export const LIVE_STEPS: Readonly<Record<string, (product: Product) => Promise<void>>> = {
   async "a LAN changes while pods use it, and those it changes nothing for do not notice"(product) {
@@ -35,21 +39,19 @@ export const LIVE_STEPS: Readonly<Record<string, (product: Product) => Promise<v
     ]);
     for (const pod of ["near", "beside", "far"]) await product.untilRunning(pod);
     await product.untilCondition(LAN, "InUse", "Attached", { message: /"default\/far"/ });
-    const near = await one.end("near");
-    using within = new NumberedStream(near, await one.end("beside"), 500);
-    using across = new NumberedStream(near, await two.end("far"), 500);
+    using within = new NumberedStream(await one.end("near"), await one.end("beside"), 500);
 
     await spokesChange(product);
     await namespacesChange(product);
-    await devicesChange(product);
+    const lost = await devicesChange(product);
 
     const kept = await within.stop();
     deepStrictEqual({ lost: kept.lost, outOfPlace: kept.outOfPlace }, { lost: [], outOfPlace: 0 });
-    const moved = await across.stop();
-    say(
-      `frames lost to another node by two moves of all nodes to another underlay: ${moved.lost.length}`,
+    say(`frames lost to another node by each move of all nodes to another underlay: ${lost}`);
+    ok(
+      Math.min(...lost) <= GAP_MAX && Math.max(...lost) <= BUSY_GAP_MAX,
+      `${lost} frames are lost`,
     );
-    ok(moved.lost.length <= GAP_MAX, `${moved.lost.length} frames are lost`);
   },
 };
 
@@ -123,17 +125,34 @@ async function namespacesChange(product: Product): Promise<void> {
   await untilNetworks(product, OTHERS, "");
 }
 
-/** Of all nodes by the default, then of one by the map, which is where it was. */
-async function devicesChange(product: Product): Promise<void> {
+/**
+ * Of all nodes by the default, then of one by the map, which is where it was. Returns the number of
+ * frames to another node that each of the moves cost.
+ */
+async function devicesChange(product: Product): Promise<readonly number[]> {
   const [one] = product.nodes;
   ok(one);
-  await patch(product, { defaultVxlanDev: "eth0" });
-  await untilOn(product, "eth0");
+  const there = await lostBy(product, { defaultVxlanDev: "eth0" }, "eth0");
   await product.untilCondition(LAN, "Ready", "Ready");
-  await patch(product, { defaultVxlanDev: "eth1", vxlanDevMap: { [one.name]: "eth1" } });
-  await untilOn(product, "eth1");
+  const map = { [one.name]: "eth1" };
+  const back = await lostBy(product, { defaultVxlanDev: "eth1", vxlanDevMap: map }, "eth1");
   await patch(product, { vxlanDevMap: null });
   await product.untilCondition(LAN, "Ready", "Ready");
+  return [there, back];
+}
+
+/** How many frames to another node are lost while all nodes move to `device` by this change. */
+async function lostBy(
+  product: Product,
+  spec: Readonly<Record<string, unknown>>,
+  device: string,
+): Promise<number> {
+  const [one, two] = product.nodes;
+  ok(one && two);
+  using stream = new NumberedStream(await one.end("near"), await two.end("far"), 500);
+  await patch(product, spec);
+  await untilOn(product, device);
+  return (await stream.stop()).lost.length;
 }
 
 /** Every node has the LAN on that device, and frames get from one to the other. */
@@ -145,13 +164,13 @@ async function untilOn(product: Product, device: string): Promise<void> {
       product.nodes.map(({ node }) => node.run(["ip", "-6", "maddr", "show", "dev", device])),
     );
     return groups.every((joined) => /\bff02::14\b/.test(joined));
-  });
+  }, { timeout: 30_000 });
   const [near, far] = [await one.end("near"), await two.end("far")];
   await until("frames get to the other node", async () => {
     using stream = new NumberedStream(near, far, 500);
     await until("some are sent", () => stream.sent >= 20);
     return (await stream.stop()).lost.length === 0;
-  });
+  }, { timeout: 30_000 });
 }
 
 /** Runs `task` while no LAN is shown to the webhook; that may take the API server a moment to learn. */

@@ -41,13 +41,16 @@ export const PROBE_STEPS: Readonly<Record<string, (product: Product) => Promise<
     try {
       const lost = await product.untilCondition(LAN, "Connected", "OneWay", LOST);
       say(`one direction cut to Connected=False: ${lost.toFixed(0)} ms`);
+      const { status, message } = await product.condition(LAN, "Connected");
+      strictEqual(status, "False");
+      match(
+        message,
+        new RegExp(`rames of node "${one.name}" do not reach node "${two.name}": look`),
+      );
+      strictEqual((await product.condition(LAN, "Ready")).status, "True");
     } finally {
       await two.node.run(["nft", "delete", "table", "ip6", RULES]);
     }
-    const { status, message } = await product.condition(LAN, "Connected");
-    strictEqual(status, "False");
-    match(message, new RegExp(`rames of node "${one.name}" do not reach node "${two.name}": look`));
-    strictEqual((await product.condition(LAN, "Ready")).status, "True");
     const again = await product.untilCondition(LAN, "Connected", "Verified", FOUND);
     say(`direction back to Connected=True: ${again.toFixed(0)} ms`);
     await until("events tell of both", async () => {

@@ -1,4 +1,5 @@
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
+import { median } from "../../scripts/benchmarks/stats.ts";
 import { RESOURCE_PREFIX } from "../../src/api/names.ts";
 import { startCluster } from "../support/cluster.ts";
 import { rootTest } from "../support/netns_lab.ts";
@@ -18,8 +19,10 @@ import { PROBE_STEPS } from "./probe_steps.ts";
 import { UNICAST_STEPS } from "./unicast_steps.ts";
 import { VM_STEPS } from "./vm_steps.ts";
 
-/** Within so much the status of a LAN has to be true again. Milliseconds. */
+/** Within so much the status of a LAN has to be true again, as a rule. Milliseconds. */
 const TRUTH_MS = 2_000;
+/** A single time a busy machine may take so much. Milliseconds. */
+const BUSY_TRUTH_MS = 3 * TRUTH_MS;
 
 rootTest("k8slan, installed from its image and manifest", async (t) => {
   await using cluster = await startCluster({ nodes: 2 });
@@ -165,7 +168,7 @@ const STEPS: Readonly<Record<string, (product: Product) => Promise<void>>> = {
         await product.exec(name, ["ping", "-c", "1", "-w", "10", `10.9.1.${at + 1}`]);
       }
     }
-    await product.untilCondition("many", "InUse", "Attached", { timeout: TRUTH_MS });
+    await product.untilCondition("many", "InUse", "Attached", { timeout: BUSY_TRUTH_MS });
     const row = await product.row("many");
     deepStrictEqual([row["ATTACHED"], row["NODES"], row["READY"]], ["3", "2", "True"]);
   },
@@ -174,17 +177,26 @@ const STEPS: Readonly<Record<string, (product: Product) => Promise<void>>> = {
     const { cluster } = product;
     const [worker1, worker2] = cluster.nodes;
     ok(worker1 && worker2);
+    const times: number[] = [];
     const shows = async (...wanted: readonly string[]) => {
       const started = performance.now();
-      let found: readonly string[] = [];
+      let found: readonly unknown[] = [];
       await until(`SPOKES, ATTACHED, NODES, READY are ${wanted}`, async () => {
-        const row = await product.row("told");
-        found = ["SPOKES", "ATTACHED", "NODES", "READY"].map((column) => row[column] ?? "");
+        const { spokes, attached, nodes, conditions = [] } = (await product.lan("told")).status ??
+          {};
+        const ready = conditions.find(({ type }) => type === "Ready");
+        found = [spokes, attached, nodes, ready?.status];
         return found.join() === wanted.join();
-      }, { timeout: TRUTH_MS, interval: 20 }).catch((cause) => {
+      }, { timeout: 20_000, interval: 20 }).catch((cause) => {
         throw new Error(`${cause.message}; found ${found}`, { cause });
       });
+      times.push(performance.now() - started);
       report(`kubectl get lan shows ${wanted}`, started);
+      const row = await product.row("told");
+      deepStrictEqual(
+        ["SPOKES", "ATTACHED", "NODES", "READY"].map((column) => row[column]),
+        wanted,
+      );
     };
     await cluster.apply(lanObject("told", { vni: 79, spokes: ["a"] }));
     await shows("1", "0", "0", "True");
@@ -215,6 +227,7 @@ const STEPS: Readonly<Record<string, (product: Product) => Promise<void>>> = {
     await shows("2", "2", "1", "True");
     await cluster.kubectl(["delete", "pod", "one", "two", "--wait"]);
     await shows("2", "0", "0", "True");
+    ok(median(times) <= TRUTH_MS, `${times}`);
     const about = await cluster.kubectl(["describe", "lan", "told"]);
     for (const event of ["Accepted", "NetworksReady", "Degraded", "Recovered"]) {
       match(about.slice(about.indexOf("Events:")), new RegExp(event));
@@ -233,7 +246,7 @@ const STEPS: Readonly<Record<string, (product: Product) => Promise<void>>> = {
           () => false,
           (error) => /spec\.vni.*"80" belongs to LAN "default\/first"/s.test(String(error)),
         ),
-      { timeout: 5_000, interval: 100 },
+      { timeout: 20_000, interval: 100 },
     );
 
     await withoutWebhook(product, async () => {
@@ -243,7 +256,7 @@ const STEPS: Readonly<Record<string, (product: Product) => Promise<void>>> = {
       await cluster.apply(second);
       const took = await product.untilCondition("second", "Accepted", "Conflict", {
         message: /vni "?80"?.*"default\/first"/,
-        timeout: TRUTH_MS,
+        timeout: BUSY_TRUTH_MS,
       });
       report("conflict shown", performance.now(), took);
     });
@@ -255,10 +268,10 @@ const STEPS: Readonly<Record<string, (product: Product) => Promise<void>>> = {
     });
     await cluster.kubectl(["delete", "lan", "first"]);
     const took = await product.untilCondition("second", "Accepted", "Accepted", {
-      timeout: TRUTH_MS,
+      timeout: BUSY_TRUTH_MS,
     });
     report("winner deleted, other accepted", performance.now(), took);
-    await product.untilCondition("second", "Ready", "Ready", { timeout: TRUTH_MS });
+    await product.untilCondition("second", "Ready", "Ready", { timeout: BUSY_TRUTH_MS });
     await product.untilAllocatable(["b"]);
   },
 

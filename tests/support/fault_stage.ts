@@ -184,7 +184,7 @@ export class FaultStage {
   }
 
   /** Milliseconds until the LAN's status counts so many workloads. */
-  async untilAttached(lan: string, count: number, timeout = 5_000): Promise<number> {
+  async untilAttached(lan: string, count: number, timeout = 15_000): Promise<number> {
     const started = performance.now();
     let found: unknown;
     await until(`${count} attached to LAN "${lan}"`, async () => {

@@ -1,5 +1,8 @@
 /** A node of a cluster as the device plugin sees it, and as the API server does. */
 
+import { FetchKubeApi } from "../../src/kube/fetch_kube_api.ts";
+import { kubeconfigAccess } from "../../src/kube/kubeconfig_access.ts";
+import { NODES } from "../../src/kube/resources.ts";
 import { PodResources } from "../../src/deviceplugin/pod_resources.ts";
 import type { TestCluster } from "./cluster.ts";
 import type { ClusterNode } from "./cluster_node.ts";
@@ -9,20 +12,24 @@ import { until } from "./until.ts";
 
 const KUBELET = "/var/lib/kubelet";
 
-export class NodeSetting implements KubeletWorld {
+export class NodeSetting implements KubeletWorld, Disposable {
   readonly cluster: TestCluster;
   readonly node: ClusterNode;
+  readonly #api: FetchKubeApi;
   readonly folder: string;
   readonly podResourcesSocket: string;
   readonly resources: PodResources;
 
   static async of(cluster: TestCluster, node: ClusterNode): Promise<NodeSetting> {
-    return new NodeSetting(cluster, node, await node.path(KUBELET));
+    const dir = await node.path(KUBELET);
+    const access = await kubeconfigAccess([cluster.kubeconfig]);
+    return new NodeSetting(cluster, node, dir, new FetchKubeApi(access, { userAgent: "test" }));
   }
 
-  constructor(cluster: TestCluster, node: ClusterNode, dir: string) {
+  constructor(cluster: TestCluster, node: ClusterNode, dir: string, api: FetchKubeApi) {
     this.cluster = cluster;
     this.node = node;
+    this.#api = api;
     this.folder = `${dir}/device-plugins`;
     this.podResourcesSocket = `${dir}/pod-resources/kubelet.sock`;
     this.resources = new PodResources(this.podResourcesSocket);
@@ -39,8 +46,8 @@ export class NodeSetting implements KubeletWorld {
   }
 
   async status(): Promise<Record<"capacity" | "allocatable", Record<string, string>>> {
-    const text = await this.cluster.kubectl(["get", "node", this.node.name, "-o", "json"]);
-    return JSON.parse(text).status;
+    const { status } = await this.#api.get(NODES, { name: this.node.name }) ?? {};
+    return { capacity: status?.capacity ?? {}, allocatable: status?.allocatable ?? {} };
   }
 
   /** Resources of ours that kubelet gives to pods now. */
@@ -81,6 +88,10 @@ export class NodeSetting implements KubeletWorld {
     const before = ticks();
     await pause(seconds * 1_000);
     return (ticks() - before) / seconds; // 100 ticks a second
+  }
+
+  [Symbol.dispose](): void {
+    this.#api[Symbol.dispose]();
   }
 }
 

@@ -197,7 +197,7 @@ export class Product implements Disposable {
     name: string,
     type: string,
     reason: string,
-    { message = /./, timeout = 5_000, namespace = "default" } = {},
+    { message = /./, timeout = 15_000, namespace = "default" } = {},
   ): Promise<number> {
     const started = performance.now();
     let last: unknown;
