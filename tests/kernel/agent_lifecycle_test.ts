@@ -1,6 +1,7 @@
 /** Attachments that come and go, in every order. */
 
 import assert from "node:assert/strict";
+import { enqueueDelete, readDeletes } from "../../src/base/delete_queue.ts";
 import { isRefusedTo, LAN, prepareLan, sorted } from "../support/lan_stage.ts";
 import { rootTest } from "../support/netns_lab.ts";
 import { NETNS_GONE_MS, takePicture, untilPicture } from "../support/node_picture.ts";
@@ -98,6 +99,10 @@ rootTest("DEL without an agent succeeds, and is done when the agent starts", asy
 rootTest("ADD to an agent that is stuck ends in time, and is taken back", async () => {
   await using stage = await prepareLan();
   const { lab, node, before } = stage;
+  // The agent looks at the queue soon after its start, and then each minute: not while the test does.
+  const queue = `${node.runDir}/deletes`;
+  enqueueDelete(queue, { op: "del", containerId: "nobody", ifname: "net1" });
+  await until("the agent has looked", () => readDeletes(queue).length === 0, { timeout: 70_000 });
   const pod = await lab.addWorkload("pod");
   const whole = { ...before, workloads: (await takePicture(node, [pod])).workloads };
   node.agent.kill("SIGSTOP");
@@ -110,7 +115,7 @@ rootTest("ADD to an agent that is stuck ends in time, and is taken back", async 
   await until("it was attached and taken back", () => {
     return /taking it back[^]*"Detached"/.test(node.agent.output);
   });
-  const queued = Deno.readTextFileSync(`${node.runDir}/deletes/pod@net1.json`);
+  const queued = Deno.readTextFileSync(`${queue}/pod@net1.json`);
   await untilPicture(
     "nothing is left but the detach that is queued",
     () => takePicture(node, [pod]),
@@ -125,7 +130,7 @@ rootTest("ADD to an agent that is stuck ends in time, and is taken back", async 
   );
   // The runtime tries again: the detach that is queued must not hit that.
   assert.equal((await node.cni("ADD", pod, { lan: LAN, spoke: "pod1" })).code, 0);
-  assert.deepEqual([...Deno.readDirSync(`${node.runDir}/deletes`)], []);
+  assert.deepEqual([...Deno.readDirSync(queue)], []);
 });
 
 rootTest("sweep() removes what is attached to a workload that is gone without DEL", async () => {
