@@ -58,8 +58,10 @@ async function main(): Promise<number> {
     if (form === "compiled") await compile(`${work}/app`, triple, made);
     else await carry(`${work}/app`, target, made);
     await Deno.chmod(made, 0o755);
-    await Deno.copyFile(made, `${file}.new`);
-    await Deno.rename(`${file}.new`, file);
+    // Two that build at once must not write to one file.
+    const unfinished = `${file}.${Deno.pid}.new`;
+    await Deno.copyFile(made, unfinished);
+    await Deno.rename(unfinished, file);
     await Deno.writeTextFile(stamp, key);
   } finally {
     await Deno.remove(work, { recursive: true });
