@@ -5,12 +5,12 @@ import { LinuxKernel } from "../../src/kernel/linux.ts";
 import type { AgentNode } from "../support/agent_lab.ts";
 import { type AgentLab, createAgentLab, seedLan } from "../support/agent_lab.ts";
 import { ClusterPart } from "../support/cluster_part.ts";
-import { differences, sentinel } from "../support/frame_kinds.ts";
+import { sentinel } from "../support/frame_kinds.ts";
 import { HandOver } from "../support/hand_over.ts";
 import { lanTest } from "../support/lan_features.ts";
 import { readEthernet } from "../support/packets.ts";
 import { FrameSocket } from "../support/raw_frames.ts";
-import { attachStation, pass, quietWorkload, Station, untilHeard } from "../support/stations.ts";
+import { attachStation, quietWorkload, Station, untilHeard } from "../support/stations.ts";
 import { until } from "../support/until.ts";
 
 const LAN = "k8slan-system/lan-test";
