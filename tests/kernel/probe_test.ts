@@ -93,32 +93,38 @@ rootTest(
   },
 );
 
-rootTest("Prober tells of a node whose multicast does not arrive, until it does", async () => {
-  await using lab = await probedLab();
-  await allReachable(lab);
-  const flags = (state: string) =>
-    `for port in worker1 worker2; do bridge link set dev $port mcast_flood ${state}; done`;
-  await atFabric(lab, flags("off"));
-  await Promise.all(lab.nodes.map((node) => sees(node, "silent")));
-  await atFabric(lab, flags("on"));
-  await allReachable(lab);
+/** They wait most of the time, so they run beside each other. */
+rootTest("Prober tells", async (t) => {
+  const alone = { sanitizeOps: false, sanitizeResources: false, sanitizeExit: false };
+  const steps = Object.entries(FAULTS).map(([name, fn]) => t.step({ ...alone, name, fn }));
+  assert.ok((await Promise.all(steps)).every((passed) => passed));
 });
 
-rootTest("Prober tells which direction is cut", async () => {
-  await using lab = await probedLab();
-  await allReachable(lab);
-  const [one, two] = lab.nodes as [AgentNode, AgentNode];
-  // Nothing reaches the second node, which goes on sending.
-  await atFabric(lab, "bridge link set dev worker2 mcast_flood off");
-  await sees(two, "silent");
-  await sees(one, "oneWay");
-  await atFabric(lab, "bridge link set dev worker2 mcast_flood on");
-  await allReachable(lab);
-});
+const FAULTS: Readonly<Record<string, () => Promise<void>>> = {
+  async "of a node whose multicast does not arrive, until it does"() {
+    await using lab = await probedLab();
+    await allReachable(lab);
+    const flags = (state: string) =>
+      `for port in worker1 worker2; do bridge link set dev $port mcast_flood ${state}; done`;
+    await atFabric(lab, flags("off"));
+    await Promise.all(lab.nodes.map((node) => sees(node, "silent")));
+    await atFabric(lab, flags("on"));
+    await allReachable(lab);
+  },
 
-rootTest(
-  "Prober tells of a firewall that lets the group pass and no packet for a node",
-  async () => {
+  async "which direction is cut"() {
+    await using lab = await probedLab();
+    await allReachable(lab);
+    const [one, two] = lab.nodes as [AgentNode, AgentNode];
+    // Nothing reaches the second node, which goes on sending.
+    await atFabric(lab, "bridge link set dev worker2 mcast_flood off");
+    await sees(two, "silent");
+    await sees(one, "oneWay");
+    await atFabric(lab, "bridge link set dev worker2 mcast_flood on");
+    await allReachable(lab);
+  },
+
+  async "of a firewall that lets the group pass and no packet for a node"() {
     await using lab = await probedLab();
     await allReachable(lab);
     const [one, two] = lab.nodes as [AgentNode, AgentNode];
@@ -134,38 +140,38 @@ rootTest(
     await allReachable(lab);
     for (const end of [here, there]) assert.deepEqual(end!.take().filter(isHello), []);
   },
-);
 
-rootTest("Prober tells of frames that are lost by chance, and who is reached still", async () => {
-  await using lab = await probedLab();
-  await allReachable(lab);
-  const [one, two] = lab.nodes as [AgentNode, AgentNode];
-  await dropsAt(two, "udp dport 4789 numgen random mod 100 < 30 drop");
-  await until(`"${two.name}" tells of loss`, async () => {
-    const [peer] = (await probeOf(two))?.nodes ?? [];
-    return peer?.state === "reachable" && peer.lossPercent > 0;
-  }, PATIENCE);
-  // Nothing is dropped of what the first one hears.
-  assert.equal((await probeOf(one))?.nodes[0]?.lossPercent, 0);
-  assert.equal((await probeOf(one))?.reachable, 1);
-});
-
-rootTest("Prober finds the MTU of a fabric that carries less than the nodes believe", async () => {
-  await using lab = await probedLab();
-  await allReachable(lab);
-  // A bridge lets 18 bytes of Ethernet pass: 1418 - 14 - 40 - 8 - 8 - 14.
-  await atFabric(lab, "for port in worker1 worker2; do ip link set $port mtu 1400; done");
-  for (const node of lab.nodes) {
-    const mtu = await until(`"${node.name}" has found the MTU`, async () => {
-      const [peer] = (await probeOf(node))?.nodes ?? [];
-      const { state, mtu = 0 } = peer ?? {};
-      return state === "smallOnly" && mtu > 1318 && mtu <= 1334 ? mtu : undefined;
+  async "of frames that are lost by chance, and who is reached still"() {
+    await using lab = await probedLab();
+    await allReachable(lab);
+    const [one, two] = lab.nodes as [AgentNode, AgentNode];
+    await dropsAt(two, "udp dport 4789 numgen random mod 100 < 30 drop");
+    await until(`"${two.name}" tells of loss`, async () => {
+      const [peer] = (await probeOf(two))?.nodes ?? [];
+      return peer?.state === "reachable" && peer.lossPercent > 0;
     }, PATIENCE);
-    assert.ok(mtu % 1 === 0);
-  }
-  await atFabric(lab, "for port in worker1 worker2; do ip link set $port mtu 1500; done");
-  await allReachable(lab);
-});
+    // Nothing is dropped of what the first one hears.
+    assert.equal((await probeOf(one))?.nodes[0]?.lossPercent, 0);
+    assert.equal((await probeOf(one))?.reachable, 1);
+  },
+
+  async "of the MTU of a fabric that carries less than the nodes believe"() {
+    await using lab = await probedLab();
+    await allReachable(lab);
+    // A bridge lets 18 bytes of Ethernet pass: 1418 - 14 - 40 - 8 - 8 - 14.
+    await atFabric(lab, "for port in worker1 worker2; do ip link set $port mtu 1400; done");
+    for (const node of lab.nodes) {
+      const mtu = await until(`"${node.name}" has found the MTU`, async () => {
+        const [peer] = (await probeOf(node))?.nodes ?? [];
+        const { state, mtu = 0 } = peer ?? {};
+        return state === "smallOnly" && mtu > 1318 && mtu <= 1334 ? mtu : undefined;
+      }, PATIENCE);
+      assert.ok(mtu % 1 === 0);
+    }
+    await atFabric(lab, "for port in worker1 worker2; do ip link set $port mtu 1500; done");
+    await allReachable(lab);
+  },
+};
 
 rootTest("Prober forgets a node that nothing is attached on any more at once", async () => {
   await using lab = await probedLab();
