@@ -85,7 +85,11 @@ export function scaleFindings(
       ...apply,
       ...budget,
     },
-    { what: "… from when the last of them was stored", ...over(applied.map(later), "kubelet") },
+    {
+      what: "… from when the last of them was stored",
+      ...over(applied.map(later), "kubelet"),
+      ...budget,
+    },
     { what: "… in the status of both nodes", ...over(applied, "status"), ...apply, ...budget },
     { what: "… all LANs are Ready", ...over(applied, "ready"), ...apply },
     {

@@ -24,8 +24,8 @@ import { Follower } from "./cluster_follower.ts";
 
 export const NAMESPACE = "default";
 const KUBELET_SOCKET = "/var/lib/kubelet/pod-resources/kubelet.sock";
-/** Kubelet refuses more than about 100 questions a second. */
-const KUBELET_LOOK = { timeout: 60_000, interval: 20 };
+/** Each look is an answer with all devices, which kubelet takes from what is measured. */
+const KUBELET_LOOK = { timeout: 60_000, interval: 50 };
 const UNLIMITED = { perSecond: 10_000, burst: 10_000 };
 
 export interface Leader {
