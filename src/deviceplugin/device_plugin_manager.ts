@@ -5,7 +5,7 @@ import type { Log } from "../base/log.ts";
 import type { PluginDevice } from "./device_list.ts";
 import type { PluginCounters } from "./device_plugin_server.ts";
 import { kubeletSocket, viewPluginFolder, watchPluginFolder } from "./plugin_folder.ts";
-import { register } from "./register.ts";
+import { Registration } from "./register.ts";
 import { Registrar, type RegistrarDelays } from "./registrar.ts";
 import { isOurSocketName } from "./resource_name.ts";
 import { ResourcePlugin } from "./resource_plugin.ts";
@@ -70,9 +70,9 @@ export class DevicePluginManager implements Disposable {
     this.#options = options;
     this.#log = options.log;
     this.#changed = options.changed ?? (() => {});
+    const registration = new Registration(kubeletSocket(options.folder));
     this.#registrar = new Registrar({
-      register: (resource, endpoint, signal) =>
-        register(kubeletSocket(options.folder), resource, endpoint, signal),
+      register: (resource, endpoint, signal) => registration.register(resource, endpoint, signal),
       log: options.log,
       changed: this.#changed,
       ...(options.delays === undefined ? {} : { delays: options.delays }),

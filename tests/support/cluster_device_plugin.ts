@@ -2,7 +2,7 @@
 
 import { DevicePluginServer } from "../../src/deviceplugin/device_plugin_server.ts";
 import { kubeletSocket } from "../../src/deviceplugin/plugin_folder.ts";
-import { register } from "../../src/deviceplugin/register.ts";
+import { Registration } from "../../src/deviceplugin/register.ts";
 import { LogRecorder } from "./log_recorder.ts";
 
 /** Any device file that every machine has. */
@@ -23,6 +23,7 @@ export async function startDevicePlugin(
     counters: { lists: 0, allocations: 0 },
   });
   server.listen();
-  await register(kubeletSocket(folder), resource, endpoint, new AbortController().signal);
+  const registration = new Registration(kubeletSocket(folder));
+  await registration.register(resource, endpoint, new AbortController().signal);
   return server;
 }

@@ -11,7 +11,7 @@ import { GrpcClient } from "../../src/deviceplugin/grpc_client.ts";
 import { GrpcError } from "../../src/deviceplugin/grpc_error.ts";
 import { kubeletSocket } from "../../src/deviceplugin/plugin_folder.ts";
 import { PodResources } from "../../src/deviceplugin/pod_resources.ts";
-import { register } from "../../src/deviceplugin/register.ts";
+import { Registration } from "../../src/deviceplugin/register.ts";
 import { socketIdentity } from "../../src/deviceplugin/socket_file.ts";
 import type { ResourceCount } from "./fake_kubelet.ts";
 import { LogRecorder } from "./log_recorder.ts";
@@ -67,7 +67,8 @@ class Plugin implements Disposable {
 
   async registerAgain(): Promise<void> {
     const { signal } = new AbortController();
-    await register(kubeletSocket(this.#world.folder), this.resource, this.#endpoint, signal);
+    const registration = new Registration(kubeletSocket(this.#world.folder));
+    await registration.register(this.resource, this.#endpoint, signal);
   }
 
   async reaches(capacity: number, allocatable: number): Promise<void> {
