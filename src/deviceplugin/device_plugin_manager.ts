@@ -176,15 +176,18 @@ export class DevicePluginManager implements Disposable {
   #look(): void {
     const { kubelet, sockets } = viewPluginFolder(this.#options.folder);
     const now = performance.now();
+    let isNews = kubelet !== this.#kubelet;
     for (const [resource, plugin] of this.#plugins) {
       if (kubelet !== this.#kubelet) plugin.resetPauses();
       if (!plugin.isLost(sockets.get(plugin.endpoint))) continue;
+      isNews = true;
       if (plugin.listenAt > now) this.#lookAt(plugin.listenAt);
       else this.#listen(resource, plugin);
     }
     this.#kubelet = kubelet;
     this.#registrar.kubeletChanged(kubelet);
-    this.#changed();
+    // Whoever is told looks at all there is, and this happens without occasion too.
+    if (isNews) this.#changed();
   }
 
   #lookAt(time: number): void {
