@@ -64,7 +64,7 @@ async function measure(bench: Bench, lab: Lab): Promise<readonly Finding[]> {
   await until("all are reached", async () => {
     const { lans } = await viewOf(first!);
     return lans.every(({ probe }) => probe?.reachable === 1);
-  }, { timeout: 300_000, interval: 1_000 });
+  }, { timeout: 900_000, interval: 1_000 });
   const probing = await idle(bench, lab, first!);
   const flooded = await flood(bench, lab, first!);
   for (const agent of withProbes) await agent.stop();
