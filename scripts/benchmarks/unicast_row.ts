@@ -37,8 +37,9 @@ network namespaces with a VXLAN that takes the frames in.`,
 - **Entries**: the lines of \`bridge fdb\` that each node has for what goes to all; there is one with
   multicast.
 - **TCP**: iperf3, one stream for a second, 48 times across two nodes; both LANs are there at once and are
-  used in turns, first the one and then the other. A frame to all leaves the node once for each entry, which is not
-  measured here: one machine would play sender, network and all receivers.
+  used in turns, first the one and then the other. The ratio scatters by some percent from run to run, both
+  ways; whether unicast costs more, the next row tells better. A frame to all leaves the node once for each
+  entry, which is not measured here: one machine would play sender, network and all receivers.
 - **Processor time of one small frame**: 60 bytes to one station, as in "Protection options". All of it
   happens while the sender sends, so other work of the machine does not show in it as it does in TCP's
   figures.
