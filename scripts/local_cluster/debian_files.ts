@@ -5,7 +5,7 @@
 
 import { runProgram } from "../../tests/support/lab_process.ts";
 import { withFileLock } from "./file_lock.ts";
-import { isFile, type Say } from "./tools.ts";
+import { isFile, PACKAGES_LIBRARY, type Say } from "./tools.ts";
 
 const PROGRAMS = ["etcd", "containerd", "containerd-shim-runc-v2", "ctr", "runc"];
 const PACKAGES = ["etcd-server", "containerd", "runc"];
@@ -22,17 +22,17 @@ export async function debianFiles(tools: string, say: Say): Promise<readonly str
   await withFileLock(`${folder}.lock`, async () => {
     if (await isFile(`${folder}/complete`)) return;
     say(`Unpacking Debian's ${PACKAGES.join(", ")} into ${folder}, as ${missing[0]} is missing`);
-    await runProgram(["sh", "-euc", UNPACK, folder, LIBRARY, ...PACKAGES]).catch((cause) => {
-      throw new Error(
-        `${missing.join(", ")} could not be had from Debian; install them by hand`,
-        { cause },
-      );
-    });
+    await runProgram(["sh", "-euc", UNPACK, folder, PACKAGES_LIBRARY, ...PACKAGES]).catch(
+      (cause) => {
+        throw new Error(
+          `${missing.join(", ")} could not be had from Debian; install them by hand`,
+          { cause },
+        );
+      },
+    );
   });
   return folders;
 }
-
-const LIBRARY = new URL("../lib/packages.sh", import.meta.url).pathname;
 
 const UNPACK = `
 . "$1"

@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import { runProgram } from "../../tests/support/lab_process.ts";
 import { withFileLock } from "./file_lock.ts";
-import { isFile, type Say } from "./tools.ts";
+import { installPackages, isFile, type Say } from "./tools.ts";
 
 const PROGRAMS = [
   "kube-apiserver",
@@ -110,8 +110,7 @@ function address(version: string, file: string): string {
 }
 
 async function build(version: string, folder: string, say: Say): Promise<string> {
-  const library = new URL("../lib/packages.sh", import.meta.url).pathname;
-  await runProgram(["sh", "-c", '. "$0"; need golang-go:go', library]);
+  await installPackages(["golang-go:go"]);
   const inModule = ["sh", "-euc", 'cd "$0"; exec "$@"', MODULE];
   const go = (await runProgram([...inModule, "go", "env", "GOVERSION"])).trim();
   const minor = Number(/^go1\.(\d+)/.exec(go)?.[1]);

@@ -28,6 +28,9 @@ const PACKAGES = [
   "busybox-static:busybox",
 ];
 
+/** The functions of the project's scripts that install packages, to be sourced by a shell. */
+export const PACKAGES_LIBRARY = new URL("../lib/packages.sh", import.meta.url).pathname;
+
 /** Each distribution has a place of its own for the CNI plugins. */
 const CNI_PLUGIN_FOLDERS = ["/usr/lib/cni", "/usr/libexec/cni", "/opt/cni/bin"];
 
@@ -58,9 +61,8 @@ export function toolsFolder(): string {
 }
 
 /** Installs Debian packages, each given as PACKAGE:COMMAND, whose commands are missing. */
-async function installPackages(packages: readonly string[]): Promise<void> {
-  const library = new URL("../lib/packages.sh", import.meta.url).pathname;
-  await runProgram(["sh", "-c", '. "$0"; need "$@"', library, ...packages]);
+export async function installPackages(packages: readonly string[]): Promise<void> {
+  await runProgram(["sh", "-c", '. "$0"; need "$@"', PACKAGES_LIBRARY, ...packages]);
 }
 
 async function findCniPlugins(): Promise<string> {

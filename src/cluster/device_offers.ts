@@ -3,11 +3,17 @@
 import type { KnownLan } from "../agent/lan_registry.ts";
 import { RESOURCE_PREFIX } from "../api/names.ts";
 import type { PluginDevice } from "../deviceplugin/device_list.ts";
+import type { HeldDevice } from "../deviceplugin/pod_resources.ts";
 import { underlayName } from "../plan/lan_plan.ts";
 
 /** The extended resource of a spoke, which has one device, named as the spoke. */
 export function resourceOf(spoke: string): string {
   return `${RESOURCE_PREFIX}/${spoke}`;
+}
+
+/** Whether a device in the hands of a container is that of the spoke. */
+export function isDeviceOf(spoke: string): (device: HeldDevice) => boolean {
+  return ({ resource, deviceId }) => resource === resourceOf(spoke) && deviceId === spoke;
 }
 
 /**

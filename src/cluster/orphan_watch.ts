@@ -15,6 +15,7 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { describe } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { PodName, PodResources } from "../deviceplugin/pod_resources.ts";
+import { keyText } from "../kube/objects.ts";
 
 /** How often kubelet is asked, while anything is attached. */
 const LOOK_MS = 60_000;
@@ -114,11 +115,11 @@ export function missedPods(
   pods: readonly PodName[],
   now: number,
 ): Map<string, Missed> {
-  const known = new Set(pods.map(podText));
+  const known = new Set(pods.map(keyText));
   const missed = new Map<string, Missed>();
   for (const attachment of attachments) {
     const pod = podOf(attachment);
-    if (pod === undefined || known.has(podText(pod))) continue;
+    if (pod === undefined || known.has(keyText(pod))) continue;
     const key = attachmentKey(attachment);
     missed.set(key, { first: before.get(key)?.first ?? now, last: now });
   }
@@ -135,7 +136,7 @@ function isOrphan(missed: Missed | undefined): boolean {
 
 function orphaned({ containerId, ifname, lan, spoke, details }: Attachment): Condition {
   const place = spoke === undefined ? `LAN "${lan}"` : `spoke "${spoke}" of LAN "${lan}"`;
-  const pod = details?.pod === undefined ? "a pod" : `pod "${podText(details.pod)}"`;
+  const pod = details?.pod === undefined ? "a pod" : `pod "${keyText(details.pod)}"`;
   return condition(
     `Interface "${ifname}" of ${pod} is attached to ${place}, but kubelet does not know the pod ` +
       "any more; if nothing of it runs, remove its sandbox, or run " +
@@ -145,8 +146,4 @@ function orphaned({ containerId, ifname, lan, spoke, details }: Attachment): Con
 
 function condition(message: string): Condition {
   return { reason: "AttachmentOrphaned", message };
-}
-
-function podText({ namespace, name }: PodName): string {
-  return `${namespace}/${name}`;
 }

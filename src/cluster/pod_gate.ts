@@ -7,7 +7,7 @@ import { RESOURCE_PREFIX } from "../api/names.ts";
 import { describe, K8slanError } from "../base/errors.ts";
 import type { HeldDevice, PodResources } from "../deviceplugin/pod_resources.ts";
 import { lanName } from "../plan/lan_plan.ts";
-import { resourceOf } from "./device_offers.ts";
+import { isDeviceOf, resourceOf } from "./device_offers.ts";
 import type { Holder, Holders } from "./holders.ts";
 import { isMigrating, type Migrations, type OpenMigration } from "./migrations.ts";
 
@@ -84,10 +84,6 @@ export function refusal(
   if (ask.spoke === undefined || holder === undefined) return undefined;
   const isExempt = ask.attach === "macvtap" && isMigrating(migration, holder, ask.pod);
   return isExempt ? undefined : spokeInUse(ask, holder, migration);
-}
-
-function isDeviceOf(spoke: string): (device: HeldDevice) => boolean {
-  return ({ resource, deviceId }) => resource === resourceOf(spoke) && deviceId === spoke;
 }
 
 function deviceNotHeld(ask: DeviceAsk, devices: readonly HeldDevice[]): K8slanError {

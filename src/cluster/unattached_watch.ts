@@ -13,9 +13,10 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { describe } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { HeldDevice, PodName, PodResources } from "../deviceplugin/pod_resources.ts";
+import { keyText } from "../kube/objects.ts";
 import { lanName } from "../plan/lan_plan.ts";
 import { markId } from "../plan/mark.ts";
-import { resourceOf } from "./device_offers.ts";
+import { isDeviceOf } from "./device_offers.ts";
 
 /** Pauses before each look: an attachment takes less than the first, and kubelet may list a pod late. */
 const LOOKS_MS = [5_000, 15_000, 45_000];
@@ -66,7 +67,7 @@ export class UnattachedWatch implements Disposable {
   }
 
   attachFailed(pod: PodName): void {
-    for (const { failed } of this.#allocations.values()) failed.add(podText(pod));
+    for (const { failed } of this.#allocations.values()) failed.add(keyText(pod));
   }
 
   [Symbol.dispose](): void {
@@ -105,7 +106,7 @@ export class UnattachedWatch implements Disposable {
     if (device === undefined) return "unknown";
     const pod = { namespace: device.namespace, name: device.pod };
     // After kubelet's answer, which took its time.
-    if (this.#isAttached(place) || failed.has(podText(pod))) return "nothing";
+    if (this.#isAttached(place) || failed.has(keyText(pod))) return "nothing";
     log.info("A pod holds a device and is not attached yet", { lan: lanName(lan), spoke, pod });
     return { ...place, pod };
   }
@@ -113,10 +114,7 @@ export class UnattachedWatch implements Disposable {
   async #device(spoke: string): Promise<HeldDevice | undefined> {
     const { resources, log } = this.#options;
     try {
-      const devices = await resources.list();
-      return devices.find(({ resource, deviceId }) =>
-        resource === resourceOf(spoke) && deviceId === spoke
-      );
+      return (await resources.list()).find(isDeviceOf(spoke));
     } catch (error) {
       log.debug("Cannot ask kubelet who holds a device", { spoke, error: describe(error) });
       return undefined;
@@ -133,8 +131,4 @@ export class UnattachedWatch implements Disposable {
     this.#allocations.delete(spoke);
     if (allocation.found !== undefined) this.#options.changed();
   }
-}
-
-function podText({ namespace, name }: PodName): string {
-  return `${namespace}/${name}`;
 }

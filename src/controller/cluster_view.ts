@@ -188,18 +188,16 @@ export class ClusterView {
   }
 
   /** Those nodes of a report that something is attached on, and that are not ready. */
-  notReady({ nodes }: LanReport): readonly NotReadyNode[] {
-    const used = nodes.filter(({ attached }) => attached > 0);
-    return used.flatMap(({ node }) => notReady(this.nodes.get({ name: node })) ?? []);
+  notReady(report: LanReport): readonly NotReadyNode[] {
+    return usedNodes(report).flatMap((name) => notReady(this.nodes.get({ name })) ?? []);
   }
 
   /** Those nodes of a report that something is attached on, and that are ready but have no agent. */
-  withoutAgent({ nodes }: LanReport): readonly string[] {
+  withoutAgent(report: LanReport): readonly string[] {
     if (!this.agentPods.isSynced || this.agentPods.size === 0) return [];
-    const used = nodes.filter(({ attached }) => attached > 0).map(({ node }) => node);
-    return used.filter((node) =>
-      notReady(this.nodes.get({ name: node })) === undefined &&
-      !this.#agentsByNode.get(node).some(({ isReady }) => isReady)
+    return usedNodes(report).filter((name) =>
+      notReady(this.nodes.get({ name })) === undefined &&
+      !this.#agentsByNode.get(name).some(({ isReady }) => isReady)
     );
   }
 
@@ -312,6 +310,11 @@ export class ClusterView {
   #tell(say: (listener: ViewListener) => void): void {
     for (const listener of this.#listeners) say(listener);
   }
+}
+
+/** Names of those nodes of a report that something is attached on. */
+function usedNodes({ nodes }: LanReport): readonly string[] {
+  return nodes.filter(({ attached }) => attached > 0).map(({ node }) => node);
 }
 
 /** Whether nothing changed that a verdict is about. */

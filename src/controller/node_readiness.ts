@@ -17,9 +17,13 @@ export interface NotReadyNode {
 
 type NodeStatus = NonNullable<Node["status"]>;
 
+function readyOf(status: NodeStatus | undefined) {
+  return status?.conditions?.find(({ type }) => type === "Ready");
+}
+
 /** The one condition that counts here, without what is told anew with each heartbeat. */
 export function briefStatus(status: NodeStatus | undefined): NodeStatus {
-  const ready = status?.conditions?.find(({ type }) => type === "Ready");
+  const ready = readyOf(status);
   if (ready === undefined) return {};
   const { type, status: is, lastTransitionTime } = ready;
   const since = lastTransitionTime === undefined ? {} : { lastTransitionTime };
@@ -28,7 +32,7 @@ export function briefStatus(status: NodeStatus | undefined): NodeStatus {
 
 /** Undefined for a node that is ready, that is gone, or of which Kubernetes has not said yet. */
 export function notReady(node: Node | undefined): NotReadyNode | undefined {
-  const ready = node?.status?.conditions?.find(({ type }) => type === "Ready");
+  const ready = readyOf(node?.status);
   if (node === undefined || ready === undefined || ready.status === "True") return undefined;
   const { status, lastTransitionTime: since } = ready;
   return {

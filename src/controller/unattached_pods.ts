@@ -84,14 +84,15 @@ export class UnattachedPods {
   ): Promise<readonly NetworkAttachmentDefinition[] | undefined> {
     const { view, api } = this.#options;
     const keys = keysIn(annotations?.[NETWORKS_ANNOTATION], namespace);
+    if (keys === undefined) return undefined;
     const networks: NetworkAttachmentDefinition[] = [];
-    for (const key of keys ?? []) {
+    for (const key of keys) {
       const network = view.networks.get(key) ??
         await api.get(NETWORK_ATTACHMENT_DEFINITIONS, key, call);
       if (network === undefined) return undefined;
       networks.push(network);
     }
-    return keys === undefined ? undefined : networks;
+    return networks;
   }
 }
 

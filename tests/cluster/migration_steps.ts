@@ -5,6 +5,7 @@ import { MovingVm } from "../support/moving_vm.ts";
 import type { Product } from "../support/product.ts";
 import type { ProductNode } from "../support/product_node.ts";
 import { podObject } from "../support/product_objects.ts";
+import { say } from "../support/say.ts";
 import { until } from "../support/until.ts";
 
 const { LAN, SPOKE } = MovingVm;
@@ -83,9 +84,4 @@ async function othersAreRefused(
   );
   await product.podEvent("waiting", new RegExp(`Insufficient macvtap.k8slan.io/${SPOKE}`));
   await cluster.kubectl(["delete", "pod", "intruder", "waiting", "--wait"]);
-}
-
-function say(text: string): void {
-  // deno-lint-ignore no-console -- figures that a test run shows
-  console.log(`    ${text}`);
 }

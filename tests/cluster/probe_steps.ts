@@ -3,6 +3,7 @@
 import { match, ok, strictEqual } from "node:assert/strict";
 import type { Product } from "../support/product.ts";
 import { lanObject, podObject } from "../support/product_objects.ts";
+import { say } from "../support/say.ts";
 import { until } from "../support/until.ts";
 
 const LAN = "probed";
@@ -59,8 +60,3 @@ export const PROBE_STEPS: Readonly<Record<string, (product: Product) => Promise<
     });
   },
 };
-
-function say(text: string): void {
-  // deno-lint-ignore no-console -- figures that a test run shows
-  console.log(`  ${text}`);
-}

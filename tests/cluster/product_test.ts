@@ -11,6 +11,7 @@ import {
   networkObject,
   podObject,
 } from "../support/product_objects.ts";
+import { report, say } from "../support/say.ts";
 import { until } from "../support/until.ts";
 import { LIVE_STEPS } from "./live_steps.ts";
 import { MIGRATION_STEPS } from "./migration_steps.ts";
@@ -507,14 +508,4 @@ async function withoutWebhook({ cluster }: Product, task: () => Promise<void>): 
 /** Unlike `apply` it doesn't keep a copy in an annotation, for which some objects are too large. */
 async function create({ cluster }: Product, object: object): Promise<void> {
   await cluster.kubectl(["create", "-f", "-"], JSON.stringify(object));
-}
-
-/** Prints how long something took: `took`, or else since `started`. */
-function report(what: string, started: number, took = performance.now() - started): void {
-  say(`${what}: ${took.toFixed(0)} ms`);
-}
-
-function say(text: string): void {
-  // deno-lint-ignore no-console -- figures are part of what the test is for
-  console.log(`    ${text}`);
 }

@@ -5,6 +5,7 @@ import { LAN_NODES } from "../../src/kube/resources.ts";
 import type { Product } from "../support/product.ts";
 import type { ProductNode } from "../support/product_node.ts";
 import { lanObject, podObject } from "../support/product_objects.ts";
+import { say } from "../support/say.ts";
 import { until } from "../support/until.ts";
 
 const LAN = "peers";
@@ -74,9 +75,4 @@ async function sendsTo(product: Product, from: ProductNode, to: ProductNode): Pr
     const vtep = await vtepOf(product, to);
     return vtep !== undefined && (await floods(from)).join() === vtep;
   }, { timeout: 20_000 });
-}
-
-function say(text: string): void {
-  // deno-lint-ignore no-console -- figures that a test run shows
-  console.log(`    ${text}`);
 }

@@ -8,6 +8,7 @@ import type { Product } from "../support/product.ts";
 import type { ProductNode } from "../support/product_node.ts";
 import { lanObject, podObject } from "../support/product_objects.ts";
 import { FrameSocket } from "../support/raw_frames.ts";
+import { say } from "../support/say.ts";
 import { until } from "../support/until.ts";
 import { launcherOf, podLinkName, type VirtualMachine } from "../support/virt_launcher.ts";
 
@@ -151,9 +152,4 @@ class Station {
 
 function seconds(since: number): string {
   return `${((performance.now() - since) / 1_000).toFixed(1)} s`;
-}
-
-function say(text: string): void {
-  // deno-lint-ignore no-console -- figures that a test run shows
-  console.log(`    ${text}`);
 }

@@ -1,6 +1,7 @@
 /** The product on one node of a cluster, in the hands of a test. */
 
 import { DAEMON_SET_NAME, RESOURCE_PREFIX, SYSTEM_NAMESPACE } from "../../src/api/names.ts";
+import { AGENTS_SELECTOR } from "../../src/controller/agent_pods.ts";
 import { tapIndex } from "../../src/plan/identity.ts";
 import type { KubeApi } from "../../src/kube/kube_api.ts";
 import { NODES } from "../../src/kube/resources.ts";
@@ -31,7 +32,7 @@ export class ProductNode {
   async #agentObject(): Promise<PodObject> {
     const { items: [pod] } = await this.#api.list(PODS, {
       namespace: SYSTEM_NAMESPACE,
-      labelSelector: "app.kubernetes.io/component=agent",
+      labelSelector: AGENTS_SELECTOR,
       fieldSelector: `spec.nodeName=${this.name}`,
     });
     if (pod === undefined) throw new Error(`${DAEMON_SET_NAME} has no pod on node "${this.name}"`);
