@@ -112,8 +112,10 @@ rootTest("ADD to an agent that is stuck ends in time, and is taken back", async 
   assert.equal(answer.output?.["code"], AGAIN);
   assert.match(`${answer.output?.["msg"]}`, /did not answer within 7.5 s/);
   node.agent.kill("SIGCONT");
-  await until("it was attached and taken back", () => {
-    return /taking it back[^]*"Detached"/.test(node.agent.output);
+  // The plugin's own DEL, which waited as well, may come before the agent misses the ADD's asker.
+  await until("it was attached, detached and found unasked for", () => {
+    const { output } = node.agent;
+    return /"Attached"[^]*"Detached"/.test(output) && output.includes("taking it back");
   });
   const queued = Deno.readTextFileSync(`${queue}/pod@net1.json`);
   await untilPicture(
