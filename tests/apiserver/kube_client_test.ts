@@ -193,7 +193,8 @@ Deno.test("FetchKubeApi leaves a connection that swallows everything, and takes 
   const stop = new AbortController();
   const seen: string[] = [];
   const watching = (async () => {
-    const options = { signal: stop.signal, namespace: "default", idleMs: 3_000 };
+    // Silence for so long before the connection is cut would cost a second one.
+    const options = { signal: stop.signal, namespace: "default", idleMs: 10_000 };
     for await (const event of watchResource(own, LEASES, options)) {
       if (event.type === "applied") seen.push(event.object.metadata.name);
     }
