@@ -25,32 +25,37 @@ async function findPrograms(): Promise<Programs> {
 }
 
 /**
- * A port that nobody listens at. Not one of those that the kernel gives out (ip_local_port_range): it
- * would give it to somebody else before the server that it is for has started.
+ * Ports that nobody listens at, all different. Not of those that the kernel gives out
+ * (ip_local_port_range): it would give one to somebody else before the server that it is for has started.
  */
-function freePort(): number {
-  for (let tries = 0; tries < 100; tries++) {
+function freePorts(count: number): readonly number[] {
+  using held = new DisposableStack();
+  const ports: number[] = [];
+  for (let tries = 0; ports.length < count; tries++) {
+    if (tries === 100) throw new Error(`No port from ${LOWEST_PORT} on is free`);
     const port = LOWEST_PORT + Math.floor(Math.random() * PORTS);
     try {
-      Deno.listen({ hostname: "127.0.0.1", port }).close();
-      return port;
+      // Held until all are found, so that none is found twice.
+      const listener = Deno.listen({ hostname: "127.0.0.1", port });
+      held.defer(() => listener.close());
+      ports.push(port);
     } catch (error) {
       if (!(error instanceof Deno.errors.AddrInUse)) throw error;
     }
   }
-  throw new Error(`No port from ${LOWEST_PORT} to ${LOWEST_PORT + PORTS - 1} is free`);
+  return ports;
 }
 
 const LOWEST_PORT = 20_000;
 const PORTS = 10_000;
 
 export class ApiServer implements AsyncDisposable {
-  readonly port = freePort();
+  readonly port: number;
   readonly #dir: string;
   readonly #pki: Pki;
   readonly #programs: Programs;
-  readonly #etcdPort = freePort();
-  readonly #peerPort = freePort();
+  readonly #etcdPort: number;
+  readonly #peerPort: number;
   #etcd: Deno.ChildProcess | undefined;
   #api: Deno.ChildProcess | undefined;
 
@@ -58,6 +63,10 @@ export class ApiServer implements AsyncDisposable {
     this.#dir = dir;
     this.#pki = new Pki(`${dir}/pki`);
     this.#programs = programs;
+    const [port = 0, etcdPort = 0, peerPort = 0] = freePorts(3);
+    this.port = port;
+    this.#etcdPort = etcdPort;
+    this.#peerPort = peerPort;
   }
 
   /** Starts both, and waits until the server is ready. */
