@@ -6,7 +6,6 @@ import { podWebhookObjects } from "../../scripts/manifests/manifest.ts";
 import { parseAttachConfig } from "../../src/api/cni_config.ts";
 import { RESOURCE_NAME_ANNOTATION } from "../../src/api/names.ts";
 import { type RunningServers, startServers } from "../../src/controller/servers.ts";
-import { FetchKubeApi } from "../../src/kube/fetch_kube_api.ts";
 import {
   MUTATING_WEBHOOK_CONFIGURATIONS,
   NAMESPACES,
@@ -25,6 +24,7 @@ import {
   LOOPBACK_NAMES,
   makePodConfiguration,
   makeSecret,
+  PatientKubeApi,
   POD_CONFIGURATION_KEY,
   publishedForPods,
   storedCertificate,
@@ -34,12 +34,12 @@ const NETWORKS = "k8s.v1.cni.cncf.io/networks";
 const ONE = { "macvtap.k8slan.io/pod1": "1" };
 
 let server: ApiServer;
-let api: FetchKubeApi;
+let api: PatientKubeApi;
 let kube: RawKube;
 
 Deno.test.beforeAll(async () => {
   server = await ApiServer.start();
-  api = new FetchKubeApi(server.access(), { userAgent: "test", perSecond: 500, burst: 500 });
+  api = new PatientKubeApi(server.access(), { userAgent: "test", perSecond: 500, burst: 500 });
   kube = new RawKube(server.access());
   await installNetworkCrd(kube);
   await api.create(NAMESPACES, { metadata: { name: "k8slan-system" } });

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { validateLan } from "../../src/api/lan.ts";
 import { type RunningServers, startServers } from "../../src/controller/servers.ts";
-import { FetchKubeApi } from "../../src/kube/fetch_kube_api.ts";
 import { isInvalid, isNotFound, KubeError } from "../../src/kube/kube_error.ts";
 import {
   type LanObject,
@@ -22,16 +21,17 @@ import {
   LOOPBACK_NAMES,
   makeConfiguration,
   makeSecret,
+  PatientKubeApi,
   publishedBundle,
   storedCertificate,
 } from "../support/webhook_stage.ts";
 
 let server: ApiServer;
-let api: FetchKubeApi;
+let api: PatientKubeApi;
 
 Deno.test.beforeAll(async () => {
   server = await ApiServer.start();
-  api = new FetchKubeApi(server.access(), { userAgent: "test", perSecond: 500, burst: 500 });
+  api = new PatientKubeApi(server.access(), { userAgent: "test", perSecond: 500, burst: 500 });
   await installLanCrd(api);
   await api.create(NAMESPACES, { metadata: { name: "k8slan-system" } });
   await makeSecret(api);

@@ -5,7 +5,10 @@ import { podWebhookConfiguration } from "../../scripts/manifests/pod_webhook.ts"
 import { SPEC_CHANGES } from "../../scripts/manifests/webhook.ts";
 import { decodeBase64, readSecret } from "../../src/controller/cert_facts.ts";
 import type { CertificateTiming } from "../../src/controller/cert_plan.ts";
-import type { KubeApi } from "../../src/kube/kube_api.ts";
+import { FetchKubeApi } from "../../src/kube/fetch_kube_api.ts";
+import type { CallOptions, KubeApi } from "../../src/kube/kube_api.ts";
+import type { KubeObject, ObjectKey } from "../../src/kube/objects.ts";
+import type { Resource } from "../../src/kube/resource.ts";
 import {
   MUTATING_WEBHOOK_CONFIGURATIONS,
   SECRETS,
@@ -39,6 +42,20 @@ export const LESS_HASTY: CertificateTiming = {
   authorityRenewMs: 52_000,
   settleMs: 5_000,
 };
+
+/**
+ * Waits longer than webhooks do for what they look up, who then decide by what they know: a busy machine
+ * is not what is tested.
+ */
+export class PatientKubeApi extends FetchKubeApi {
+  override async get<T extends KubeObject>(
+    resource: Resource<T>,
+    key: ObjectKey,
+    { deadlineMs: _, ...options }: CallOptions = {},
+  ): Promise<T | undefined> {
+    return await super.get(resource, key, options);
+  }
+}
 
 /** The Secret as the manifest makes it: empty. */
 export async function makeSecret(api: KubeApi): Promise<void> {
