@@ -217,6 +217,7 @@ export class ClusterMembership implements Membership {
   changed(): void {
     this.#reporter.changed();
     this.#tables.attachmentsChanged();
+    this.#unattached.attachmentsChanged();
     const shared = this.#sharedSpokes();
     const isSame = shared.size === this.#shared.size &&
       [...shared.keys()].every((key) => this.#shared.has(key));

@@ -288,6 +288,14 @@ Deno.test("ClusterMembership reports a pod that holds a device until it is attac
     const report = await reportOf(api, parts.node);
     return report?.attached === 1 && report.unattached === undefined;
   });
+  // Nor when the pod goes, of which kubelet tells for longer than it is attached.
+  for (const attachment of [...parts.attachments.all()]) parts.attachments.remove(attachment);
+  membership.changed();
+  const gone = await until("nothing is attached", async () => {
+    const report = await reportOf(api, parts.node);
+    return report?.attached === 0 && report;
+  });
+  assert.equal(gone.unattached, undefined);
 });
 
 Deno.test("ClusterMembership looks at what is attached when its peers change", async () => {

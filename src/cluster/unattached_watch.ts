@@ -3,9 +3,10 @@
  *
  * Their containers cannot start, since it is the attachment that makes the device file, and the
  * container runtime says no more than that the file is not there. Kubelet asks for a device without
- * telling for which pod; some seconds later it is asked who has it, unless the spoke is attached then.
+ * telling for which pod; some seconds later it is asked who has it, unless the spoke was attached meanwhile.
  */
 
+import type { Attachment } from "../agent/attachment.ts";
 import type { Attachments } from "../agent/attachments.ts";
 import type { LanRegistry } from "../agent/lan_registry.ts";
 import type { UnattachedOnNode } from "../api/lan_node.ts";
@@ -34,6 +35,8 @@ export interface UnattachedWatchOptions {
 }
 
 interface Allocation {
+  /** Whose attachment it was when the device was given: that of the pod before. */
+  readonly former: string | undefined;
   /** Pods whose attachments failed since: they have been told why. */
   readonly failed: Set<string>;
   readonly over: AbortController;
@@ -61,13 +64,30 @@ export class UnattachedWatch implements Disposable {
   /** Kubelet has given the device of a spoke to a pod; it won't say so again. */
   allocated(spoke: string): void {
     this.#end(spoke, this.#allocations.get(spoke));
-    const allocation: Allocation = { failed: new Set(), over: new AbortController() };
+    const allocation: Allocation = {
+      former: this.#holder(spoke)?.containerId,
+      failed: new Set(),
+      over: new AbortController(),
+    };
     this.#allocations.set(spoke, allocation);
     this.#follow(spoke, allocation);
   }
 
   attachFailed(pod: PodName): void {
     for (const { failed } of this.#allocations.values()) failed.add(keyText(pod));
+  }
+
+  /**
+   * To be called when something was attached or detached. Who was attached once has done its part: it may
+   * be detached by the time of the next look, and kubelet still tell of its pod.
+   */
+  attachmentsChanged(): void {
+    for (const [spoke, allocation] of this.#allocations) {
+      const holder = this.#holder(spoke);
+      if (holder !== undefined && holder.containerId !== allocation.former) {
+        this.#end(spoke, allocation);
+      }
+    }
   }
 
   [Symbol.dispose](): void {
@@ -119,6 +139,12 @@ export class UnattachedWatch implements Disposable {
       log.debug("Cannot ask kubelet who holds a device", { spoke, error: describe(error) });
       return undefined;
     }
+  }
+
+  #holder(spoke: string): Attachment | undefined {
+    const { registry, attachments } = this.#options;
+    const lan = registry.ofSpoke(spoke);
+    return lan === undefined ? undefined : attachments.holder(markId(lan.metadata.uid), spoke);
   }
 
   #isAttached({ lanUid, spoke }: Pick<UnattachedOnNode, "lanUid" | "spoke">): boolean {

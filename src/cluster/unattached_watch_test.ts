@@ -21,7 +21,7 @@ const OTHERS: readonly HeldDevice[] = [
 class Setting implements Disposable {
   devices: readonly HeldDevice[] | Error = [...OTHERS, HELD];
   lan: ReturnType<typeof seedLan> | undefined = seedLan();
-  isAttached = false;
+  attachment: Attachment | undefined;
   /** Called while kubelet thinks. */
   meanwhile = () => {};
   /** Times that kubelet was asked. */
@@ -30,7 +30,7 @@ class Setting implements Disposable {
   readonly clock = new FakeClock();
   readonly watch = new UnattachedWatch({
     registry: { ofSpoke: () => this.lan },
-    attachments: { holder: () => this.isAttached ? ATTACHMENT : undefined },
+    attachments: { holder: () => this.attachment },
     resources: { list: () => this.#answer() },
     changed: () => this.changes++,
     log: new LogRecorder(),
@@ -73,7 +73,7 @@ Deno.test("UnattachedWatch finds who holds a device 5 s later, and tells for 5 m
 
 Deno.test("UnattachedWatch does not ask kubelet where the spoke is attached by then", async () => {
   using setting = new Setting();
-  setting.isAttached = true;
+  setting.attachment = ATTACHMENT;
   await setting.clock.advance(600_000);
   assert.deepEqual([setting.asked, setting.changes, setting.clock.sleepers], [0, 0, 0]);
 });
@@ -82,8 +82,34 @@ Deno.test("UnattachedWatch tells no more of a pod that is attached at last", asy
   using setting = new Setting();
   await setting.clock.advance(5_000);
   assert.deepEqual(setting.watch.found(), FOUND);
-  setting.isAttached = true;
+  setting.attachment = ATTACHMENT;
   assert.deepEqual(setting.watch.found(), []);
+});
+
+Deno.test("UnattachedWatch says nothing of a pod that was attached and is detached again", async () => {
+  for (const attachedAt of [0, 5_000]) {
+    using setting = new Setting();
+    await setting.clock.advance(attachedAt);
+    setting.attachment = ATTACHMENT;
+    setting.watch.attachmentsChanged();
+    setting.attachment = undefined;
+    setting.watch.attachmentsChanged();
+    await setting.clock.advance(4_000);
+    assert.deepEqual(setting.watch.found(), []);
+    await setting.clock.advance(5_000);
+    assert.deepEqual(setting.watch.found(), []);
+  }
+});
+
+Deno.test("UnattachedWatch finds a pod that has the device after one that was attached", async () => {
+  using setting = new Setting();
+  setting.attachment = ATTACHMENT;
+  setting.watch.allocated("pod1");
+  setting.watch.attachmentsChanged();
+  setting.attachment = undefined;
+  setting.watch.attachmentsChanged();
+  await setting.clock.advance(5_000);
+  assert.deepEqual(setting.watch.found(), FOUND);
 });
 
 const UNKNOWN: readonly (readonly [string, readonly HeldDevice[] | Error])[] = [
@@ -114,7 +140,7 @@ Deno.test("UnattachedWatch finds a pod that kubelet lists late", async () => {
 const MEANWHILE: readonly (readonly [string, (setting: Setting) => void])[] = [
   ["whose attachment failed", ({ watch }) => watch.attachFailed({ ...POD })],
   ["that is attached while kubelet answers", (setting) => {
-    setting.meanwhile = () => setting.isAttached = true;
+    setting.meanwhile = () => setting.attachment = ATTACHMENT;
   }],
   ["whose attachment fails while kubelet answers", (setting) => {
     setting.meanwhile = () => setting.watch.attachFailed(POD);
