@@ -86,10 +86,10 @@ export class HandOver {
     for (let at = 0; at < count; at++) this.#step();
     // Frames that come at all come long before.
     const deadline = performance.now() + PROBE_MS;
-    while (performance.now() < deadline) {
-      this.#take();
+    do {
       await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+      this.#take();
+    } while (performance.now() < deadline);
     return { source: this.#atSource.length - before[0], target: this.#atTarget.length - before[1] };
   }
 

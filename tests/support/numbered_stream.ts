@@ -96,6 +96,8 @@ export class NumberedStream implements Disposable {
     while (this.#seen.at(-1) !== this.#sent - 1 && performance.now() < deadline) {
       this.#take(await this.#receiver.takeUntil((frames) => frames.length > 0, 100));
     }
+    // What has come while this process stood still has come in time.
+    this.#take(this.#receiver.take());
     const there = new Set(this.#seen);
     return {
       sent: this.#sent,
