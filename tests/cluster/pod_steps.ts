@@ -24,11 +24,15 @@ export const POD_STEPS: Readonly<Record<string, (product: Product) => Promise<vo
       objects.filter(({ kind }) => kinds.includes(kind));
     await cluster.kubectl(["apply", "-f", MANIFEST]);
     try {
+      // Instead of 2 s, for which the nodes may be too busy with pods.
+      const patience = [{ op: "replace", path: "/webhooks/0/timeoutSeconds", value: 10 }];
+      const patch = `--patch=${JSON.stringify(patience)}`;
+      await cluster.kubectl(["patch", CONFIGURATION, "--type=json", patch]);
       await cluster.apply(ofKind("LAN", "NetworkAttachmentDefinition"));
       await product.untilCondition("lab", "Ready", "Ready");
       await product.untilCondition("uplink", "Ready", "Ready");
       await untilWebhookIsAsked(product);
-      // First those that need the webhook, which must answer in 2 s: before the nodes are busy.
+      // First those that need the webhook: before the nodes are busy.
       const workloads = ofKind("Pod", "Deployment");
       const needsWebhook = ({ metadata }: RawObject) => WITH_WEBHOOK.includes(metadata.name);
       await cluster.apply(workloads.filter(needsWebhook));
