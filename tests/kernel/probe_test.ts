@@ -83,12 +83,15 @@ rootTest(
     await using lab = await probedLab({ nodes: 3 });
     await allReachable(lab);
     for (const node of lab.nodes) {
-      const view = await probeOf(node);
-      const { state, peers, reachable, mtu, roundTripMs = 0 } = view ?? {};
+      const { state, peers, reachable, mtu } = await probeOf(node) ?? {};
       assert.deepEqual({ state, peers, reachable, mtu }, {
         ...{ state: "Known", peers: 2, reachable: 2, mtu: 1426 },
       });
-      assert.ok(roundTripMs > 0 && roundTripMs < 1_000, `${roundTripMs} ms`);
+      // The shortest of the last few counts: the first one may have waited for a processor.
+      await until(`"${node.name}" tells of a short round trip`, async () => {
+        const { roundTripMs = 0 } = await probeOf(node) ?? {};
+        return roundTripMs > 0 && roundTripMs < 1_000;
+      }, PATIENCE);
     }
   },
 );
@@ -150,9 +153,10 @@ const FAULTS: Readonly<Record<string, () => Promise<void>>> = {
       const [peer] = (await probeOf(two))?.nodes ?? [];
       return peer?.state === "reachable" && peer.lossPercent > 0;
     }, PATIENCE);
-    // Nothing is dropped of what the first one hears.
-    assert.equal((await probeOf(one))?.nodes[0]?.lossPercent, 0);
-    assert.equal((await probeOf(one))?.reachable, 1);
+    // Nothing is dropped of what the first one hears. By chance it may have been told for a while that
+    // frames of full size do not arrive.
+    const { nodes: [peer] } = await sees(one, "reachable");
+    assert.equal(peer?.lossPercent, 0);
   },
 
   async "of the MTU of a fabric that carries less than the nodes believe"() {
