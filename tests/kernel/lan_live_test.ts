@@ -5,8 +5,10 @@ import { CniCode } from "../../src/api/agent_protocol.ts";
 import { type AgentNode, type LanDocument, netConf, type Workload } from "../support/agent_lab.ts";
 import { addressed, isRefusedTo, LAN, type LanStage, prepareLan } from "../support/lan_stage.ts";
 import { rootTest } from "../support/netns_lab.ts";
+import { takePicture } from "../support/node_picture.ts";
 import { NumberedStream, type StreamReport } from "../support/numbered_stream.ts";
 import { say } from "../support/say.ts";
+import { settled } from "../support/settled.ts";
 import { until } from "../support/until.ts";
 
 const AGAIN = CniCode.TryAgainLater;
@@ -33,6 +35,9 @@ async function prepareLive(): Promise<Live> {
     await node.attach(near, { lan: LAN, spoke: "pod2", attach: "veth" });
     const far = await addressed(lab, lab.node("worker2"), "pod3", 3);
     await one.run(["ping", "-c1", "-W5", "10.9.0.3"]);
+    await settled(() =>
+      Promise.all([takePicture(node, [one, near]), takePicture(lab.node("worker2"), [far])])
+    );
     const change = (spec: Readonly<Record<string, unknown>>) => {
       return lab.putLan({ ...stage.lan, spec: { ...stage.lan.spec, ...spec } });
     };

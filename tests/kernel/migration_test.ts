@@ -8,8 +8,10 @@ import { ClusterPart } from "../support/cluster_part.ts";
 import { sentinel } from "../support/frame_kinds.ts";
 import { HandOver } from "../support/hand_over.ts";
 import { lanTest } from "../support/lan_features.ts";
+import { takePicture } from "../support/node_picture.ts";
 import { readEthernet } from "../support/packets.ts";
 import { FrameSocket } from "../support/raw_frames.ts";
+import { settled } from "../support/settled.ts";
 import { attachStation, quietWorkload, Station, untilHeard } from "../support/stations.ts";
 import { until } from "../support/until.ts";
 
@@ -62,7 +64,12 @@ async function prepare(
     }
     return {
       ...{ lab, near, beside, far, source },
-      target: () => station("worker2", "target", vm),
+      async target() {
+        const made = await station("worker2", "target", vm);
+        // It says its first word but once, and a port passes frames a little after it is up.
+        await settled(() => takePicture(lab.node("worker2"), [made.workload]));
+        return made;
+      },
       async [Symbol.asyncDispose]() {
         for (const made of stations) made[Symbol.dispose]();
         await lab[Symbol.asyncDispose]();

@@ -16,7 +16,7 @@ import {
   u16,
 } from "../support/packets.ts";
 import { TapQueue } from "../support/tap_device.ts";
-import { addTap, MTU } from "../support/tap_pod.ts";
+import { addTap, MTU, untilTapsHear } from "../support/tap_pod.ts";
 
 const TUN_F_CSUM = 1;
 const TUN_F_TSO4 = 2;
@@ -27,11 +27,12 @@ lanTest(
     await using lab = await createAgentLab({ nodes: 2 });
     await lab.putLan(seedLan(lab));
     const near = await addTap(lab, "worker1", "pod1");
-    using from = new TapQueue(near.tap);
     const others = await Promise.all([
       addTap(lab, "worker1", "pod2"),
       addTap(lab, "worker2", "pod3"),
     ]);
+    await untilTapsHear(near, ...others);
+    using from = new TapQueue(near.tap);
     const data = crypto.getRandomValues(new Uint8Array(20_000));
     for (const { tap, mac, workload } of others) {
       for (const offloads of [0, TUN_F_CSUM | TUN_F_TSO4]) {

@@ -23,12 +23,15 @@ lanTest(
       addTap(lab, "worker3", "pod4"),
     ]);
     const pod = await lab.addWorkload("pod");
-    await lab.node("worker2").attach(pod, { lan: LAN, spoke: "pod3", attach: "veth" });
+    const { mac } = await lab.node("worker2").attach(pod, {
+      ...{ lan: LAN, spoke: "pod3", attach: "veth" },
+    });
     await lab.node("worker2").ask({
       op: "configure",
       ...{ containerId: "pod", ifname: "net1", netns: pod.netns, routes: [] },
       ips: [{ address: "10.9.0.3/24" }, { address: "2001:db8:9::3/64" }],
     });
+    await untilTapsHear(near, far, { workload: pod, mac });
     const addresses = (mac: string, at: number): GuestAddresses => ({
       ...{ mac, ipv4: `10.9.0.${at}`, ipv6: `2001:db8:9::${at}` },
     });
@@ -51,9 +54,15 @@ lanTest(
       await four.ping6("2001:db8:9::3");
     });
     await t.step("pod to guest", async () => {
-      await pod.run(["ping", "-c1", "-W2", "10.9.0.4"]);
-      await pod.run(["ping", "-c1", "-W2", "2001:db8:9::1"]);
-      await pod.run(["ping", "-c1", "-W2", "-Mdo", `-s${MTU - 28}`, "10.9.0.1"]);
+      // The guests answer as soon as this process gets round to it.
+      const pings = (...args: string[]) =>
+        until(`the pod pings ${args}`, async () => {
+          await pod.run(["ping", "-c1", "-W2", ...args]);
+          return true;
+        });
+      await pings("10.9.0.4");
+      await pings("2001:db8:9::1");
+      await pings("-Mdo", `-s${MTU - 28}`, "10.9.0.1");
     });
     await t.step("guest to guest, after their agents were killed and started again", async () => {
       await Promise.all(lab.nodes.map((node) => node.restart("SIGKILL")));

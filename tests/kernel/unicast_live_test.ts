@@ -12,7 +12,7 @@ import { differences, oneOfEach, sentinel } from "../support/frame_kinds.ts";
 import { lanTest } from "../support/lan_features.ts";
 import { NumberedStream, type StreamReport } from "../support/numbered_stream.ts";
 import { say } from "../support/say.ts";
-import { attachStation, pass, type Station } from "../support/stations.ts";
+import { attachStation, pass, type Station, untilAllHear } from "../support/stations.ts";
 import {
   type Addresses,
   routeBetween,
@@ -64,6 +64,7 @@ async function prepareLive(): Promise<Live> {
       far: await station("worker2", "pod3", "macvtap"),
       [Symbol.asyncDispose]: dispose,
     };
+    await untilAllHear(stations);
     await sendsBothWays(live, addresses);
     return live;
   } catch (error) {

@@ -124,7 +124,7 @@ export class TapGuest implements AsyncDisposable {
     const is = (frame: Uint8Array) => matches(readEthernet(frame));
     return await until(`the guest with ${this.#own.mac} hears: ${what}`, () => {
       return this.#heard.find(is);
-    }, { timeout: 3_000, interval: 1 });
+    }, { interval: 1 });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

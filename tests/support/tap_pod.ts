@@ -26,7 +26,9 @@ export async function attachTap(
 }
 
 /** Waits until the pods hear each other; nobody must have opened their taps yet, who would take the frames. */
-export async function untilTapsHear(...pods: readonly TapPod[]): Promise<void> {
+export async function untilTapsHear(
+  ...pods: readonly Pick<TapPod, "workload" | "mac">[]
+): Promise<void> {
   const stations = pods.map(({ workload, mac }) => new Station(workload, mac));
   using _all = disposeAll(stations);
   await untilAllHear(stations);

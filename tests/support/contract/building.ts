@@ -5,6 +5,7 @@ import { BRIDGE_INDEX } from "../../../src/plan/identity.ts";
 import { scopeOf, seedLan } from "../lan_fixture.ts";
 import type { LinkInfo } from "../../../src/netlink/link_info.ts";
 import { HOST } from "../../../src/plan/ops.ts";
+import { settled } from "../settled.ts";
 import {
   ALL_KINDS,
   type Attach,
@@ -101,11 +102,12 @@ export const BUILDING: readonly Behaviour[] = [
       const wanted = wantedLan(world, ALL_KINDS(world));
       await converge(world, wanted);
       const places = [HOST, wanted.netns.path, ...scopeOf(wanted).targets];
-      const before = world.snapshot(places);
+      const look = () => [world.snapshot(places)];
+      const before = await settled(() => Promise.resolve(look()));
       world.kernel.observe(scopeOf(wanted));
       const nowhere = `${world.netnsDir}/nowhere`;
       world.kernel.observe({ netnsPath: nowhere, hostLinks: ["nothing"], targets: [nowhere] });
-      assert.equal(world.snapshot(places), before);
+      assert.deepEqual(look(), before);
       assert.deepEqual(world.kernel.netnsPaths(), [wanted.netns.path]);
     },
   },
