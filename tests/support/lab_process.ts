@@ -72,8 +72,15 @@ export class LabProcess implements AsyncDisposable {
     }
   }
 
+  /** Does nothing when it has ended. */
   kill(signal: Deno.Signal = "SIGTERM"): void {
-    if (this.#running) this.#child.kill(signal);
+    if (!this.#running) return;
+    try {
+      this.#child.kill(signal);
+    } catch (error) {
+      // It has just ended, and we are about to hear of it.
+      if (!(error instanceof TypeError)) throw error;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
