@@ -8,6 +8,7 @@ import { unwrap } from "../../src/sys/syscall_error.ts";
 import { type AgentNode, createAgentLab, seedLan, type Workload } from "../support/agent_lab.ts";
 import { rootTest } from "../support/netns_lab.ts";
 import { takePicture, untilPicture } from "../support/node_picture.ts";
+import { settled } from "../support/settled.ts";
 import { until } from "../support/until.ts";
 
 const LAN = "k8slan-system/lan-test";
@@ -196,7 +197,7 @@ for (const { name, plant, remove, spec, target, code, says } of CLASHES) {
     await lab.putLan({ ...lan, spec: { ...lan.spec, ...spec } });
     const pod = await lab.addWorkload("pod");
     const other = await lab.addWorkload("other");
-    lab.net.spawn(other.netns, ["sleep", "1000"]);
+    await lab.net.spawn(other.netns, ["sh", "-c", "echo there; exec sleep 1000"]).waitFor(/there/);
     const shell = (command: string) =>
       node.host.run([
         ...["sh", "-euc"],
@@ -204,7 +205,7 @@ for (const { name, plant, remove, spec, target, code, says } of CLASHES) {
       ]);
     await shell(plant);
     const look = () => takePicture(node, [pod, other]);
-    const before = await look();
+    const before = await settled(look);
     const there = pathOf(target, node, pod);
     for (const attach of ["macvtap", "veth"]) {
       // Only a macvtap needs a link in the host's namespace.
@@ -269,7 +270,7 @@ rootTest("AttachService refuses the namespace of a LAN as workload", async () =>
   });
   const pod = await lab.addWorkload("pod");
   await node.attach(pod, { lan: LAN, spoke: "pod1" });
-  const before = await takePicture(node, [pod]);
+  const before = await settled(() => takePicture(node, [pod]));
   const env = { CNI_NETNS: `${node.netnsDir}/knlvrf` };
   for (const config of [{ lan: LAN, spoke: "pod2" }, { lan: "default/second", spoke: "second1" }]) {
     const { output } = await node.cni("ADD", pod, config, { containerId: "x", env });

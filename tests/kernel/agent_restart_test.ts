@@ -12,6 +12,7 @@ import { LinkMonitor } from "../support/link_monitor.ts";
 import { rootTest } from "../support/netns_lab.ts";
 import { NETNS_GONE_MS, takePicture, untilPicture } from "../support/node_picture.ts";
 import { NumberedStream } from "../support/numbered_stream.ts";
+import { settled } from "../support/settled.ts";
 import { until } from "../support/until.ts";
 
 const LAN = "k8slan-system/lan-test";
@@ -59,7 +60,7 @@ rootTest(
       const { host, lans, workloads } = await takePicture(node, [a, b]);
       return { host, lans, workloads };
     };
-    const before = await look();
+    const before = await settled(look);
     await node.stop("SIGKILL");
     await Deno.remove(node.stateDir, { recursive: true });
     await node.start();
@@ -167,7 +168,7 @@ rootTest("sweep() detaches nothing while the agent has no file left to look", as
   const node = lab.node("worker1");
   const a = await attached(lab, node, "pod1");
   await isAtRest(node);
-  const whole = await takePicture(node, [a]);
+  const whole = await settled(() => takePicture(node, [a]));
   const open = new Set([...Deno.readDirSync(`/proc/${node.agent.pid}/fd`)].map(({ name }) => name));
   const free = Array.from({ length: 1024 }, (_, at) => at).findIndex((at) => !open.has(`${at}`));
   const limit = (files: number) =>

@@ -5,6 +5,7 @@ import { type AgentNode, denoRun } from "../support/agent_lab.ts";
 import { LAN, prepareLan, sorted } from "../support/lan_stage.ts";
 import { rootTest } from "../support/netns_lab.ts";
 import { takePicture, untilPicture } from "../support/node_picture.ts";
+import { settled } from "../support/settled.ts";
 import { until } from "../support/until.ts";
 
 rootTest(
@@ -14,7 +15,7 @@ rootTest(
     const { lab, node } = stage;
     const pod = await lab.addWorkload("pod");
     await node.attach(pod, { lan: LAN, spoke: "pod1" });
-    const whole = await takePicture(node, [pod]);
+    const whole = await settled(() => takePicture(node, [pod]));
     const second = node.spawnAgent();
     assert.equal((await second.ended).code, 1);
     assert.match(second.stderr, /Another agent is running with ".*\/run"; stop it/);
@@ -46,7 +47,7 @@ rootTest(
     const { lab, node } = stage;
     const pod = await lab.addWorkload("pod");
     await node.attach(pod, { lan: LAN, spoke: "pod1" });
-    const whole = await takePicture(node, [pod]);
+    const whole = await settled(() => takePicture(node, [pod]));
     const second = node.host.spawn([
       ...[...denoRun("main.ts"), "agent", "--standalone", "--lans", node.lansDir],
       ...["--run-dir", `${lab.net.dir}/run2`, "--state-dir", `${lab.net.dir}/state2`],
@@ -67,9 +68,10 @@ for (const [what, plant] of [["links", foreignLinks], ["namespaces", foreignFile
     const uid = `${(await node.lan(stage.lan))?.uid}`;
     const pod = await lab.addWorkload("pod");
     await node.attach(pod, { lan: LAN, spoke: "pod1" });
+    const look = () => takePicture(node, [pod]);
+    await settled(look);
     await node.stop("SIGKILL");
     await node.host.run(["sh", "-euc", plant(node, uid)]);
-    const look = () => takePicture(node, [pod]);
     const before = await look();
     // Ours without doubt: that it goes shows that the start has looked at them.
     if (what === "links") await node.host.run(["sh", "-euc", strayLink(uid)]);

@@ -5,6 +5,7 @@ import { type AgentNode, denoRun } from "../support/agent_lab.ts";
 import { LAN, prepareLan } from "../support/lan_stage.ts";
 import { rootTest } from "../support/netns_lab.ts";
 import { takePicture } from "../support/node_picture.ts";
+import { settled } from "../support/settled.ts";
 
 interface Report {
   readonly removed: readonly string[];
@@ -37,7 +38,7 @@ rootTest("cleanup refuses while an agent runs, and while workloads are attached"
   const look = () => takePicture(node, [first, second]);
   await assert.rejects(cleanup(node, "--force"), /Another agent is running/);
   await node.stop();
-  const before = await look();
+  const before = await settled(look);
   await assert.rejects(
     cleanup(node),
     /Still attached on this node: pod "k8slan-system\/web-0" to spoke "pod1" of LAN "k8slan-system\/lan-test", container "second" to .*--force/,

@@ -10,6 +10,7 @@ import {
   type Workload,
 } from "./agent_lab.ts";
 import { type NodePicture, takePicture, untilPicture } from "./node_picture.ts";
+import { settled } from "./settled.ts";
 
 /** Name of the LAN. */
 export const LAN = "k8slan-system/lan-test";
@@ -51,7 +52,7 @@ export async function isRefusedTo(
   says: RegExp,
 ): Promise<void> {
   const look = () => takePicture(node, [workload]);
-  const before = await look();
+  const before = await settled(look);
   const { output } = await node.cni("ADD", workload, { lan: LAN, ...config });
   assert.equal(output?.["code"], code, JSON.stringify(output));
   assert.match(`${output?.["msg"]}`, says);
