@@ -104,7 +104,8 @@ rootTest(
     const [from, to] = [await lab.addWorkload("from"), await lab.addWorkload("to")];
     await one.attach(from, { lan: LAN, spoke: "steady1" });
     await two.attach(to, { lan: LAN, spoke: "steady2" });
-    const before = await takePicture(one);
+    const before = await settled(() => takePicture(one));
+    await settled(() => takePicture(two));
     const pods = await Promise.all(names.map((name) => lab.addWorkload(name)));
 
     using stream = new NumberedStream(
@@ -200,10 +201,10 @@ class Stage {
     // Its address would be tentative for a while.
     await stage.#workload.run(NO_IPV6);
     if (sweep.inUse) await node.attach(stage.#neighbour, { lan: LAN, spoke: spokesOf(node)[1] });
-    // Twice, so that what only the first time leaves behind is in both pictures.
+    stage.#without = await settled(() => stage.#look());
     await stage.#attach();
     await stage.#detach();
-    stage.#without = await settled(() => stage.#look());
+    await stage.#until("nothing is left of the first time", stage.#without);
     await stage.#attach();
     stage.#with = await settled(() => stage.#look());
     if (sweep.during === "attach") await stage.#detach();
