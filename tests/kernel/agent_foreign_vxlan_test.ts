@@ -122,8 +122,12 @@ for (const { device, made, spec = {}, reason = "", refusal, isBarred } of FOREIG
     const down = await look();
     await node.cni("DEL", pod, { lan: LAN, spoke: "pod1" });
     assert.equal(await look(), down);
-    // Nothing keeps it from coming up any more.
-    await shell(`ip link set ${device} up; ip link del ${device}`);
+    // Nothing keeps it from coming up any more, as soon as the kernel has done what DEL has begun.
+    await until(`"${device}" comes up`, async () => {
+      await shell(`ip link set ${device} up`);
+      return true;
+    });
+    await shell(`ip link del ${device}`);
     await says("");
   });
 }
