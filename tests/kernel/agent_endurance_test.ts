@@ -72,10 +72,13 @@ rootTest("AttachService takes back what nobody waits for any more", async () => 
   const config = { cniVersion: "1.1.0", name: "lan", type: "k8slan", lan: LAN, spoke: "pod1" };
   const request = { op: "add", containerId: "pod", ifname: "net1", netns: pod.netns, config };
   for (let time = 0; time < 5; time++) {
-    const connection = await Deno.connect({ transport: "unix", path: node.socket });
     const { length } = node.agent.output;
+    // Or it might answer before the connection is closed, and never learn that nobody reads that.
+    node.agent.kill("SIGSTOP");
+    const connection = await Deno.connect({ transport: "unix", path: node.socket });
     await connection.write(new TextEncoder().encode(`${JSON.stringify(request)}\n`));
     connection.close();
+    node.agent.kill("SIGCONT");
     await until("it was attached and taken back", () => {
       return /Detached/.test(node.agent.output.slice(length));
     });
