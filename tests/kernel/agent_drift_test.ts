@@ -101,7 +101,7 @@ rootTest("Reconciler mends a LAN whatever a workload has done to its interface",
 
 rootTest("Reconciler makes a LAN anew when its lost namespace is given up at last", async () => {
   await using stage = await DriftStage.prepare();
-  const holder = stage.hold();
+  const holder = await stage.hold();
   await stage.shell("umount -l $netns");
   await stage.isReached();
   holder.kill("SIGKILL");

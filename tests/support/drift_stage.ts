@@ -92,9 +92,12 @@ export class DriftStage implements AsyncDisposable {
     await this.#node.host.run(["sh", "-euc", `${this.#variables}\n${command}`]);
   }
 
-  /** Keeps the LAN's namespace alive, whatever becomes of its file. */
-  hold(): LabProcess {
-    return this.#lab.net.spawn(`${this.#node.netnsDir}/knlvrf`, ["sleep", "1000"]);
+  /** Keeps the LAN's namespace alive from now on, whatever becomes of its file. */
+  async hold(): Promise<LabProcess> {
+    const wait = ["sh", "-c", "echo there; exec sleep 1000"];
+    const holder = this.#lab.net.spawn(`${this.#node.netnsDir}/knlvrf`, wait);
+    await holder.waitFor(/there/);
+    return holder;
   }
 
   async atOnce(command: string): Promise<void> {
