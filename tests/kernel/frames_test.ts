@@ -149,8 +149,9 @@ lanTest("a LAN keeps the order of one sender's frames, whomever they are for", a
       return ethernet({ src: one.mac, dst, type: 0x88b5 }, bytes(u16(at), newMark()));
     });
     for (const frame of frames) one.wire.send(frame);
-    const received = (await to.wire.takeUntil((all) => all.length >= frames.length))
-      .filter((frame) => readEthernet(frame).src === one.mac);
+    const own = (all: readonly Uint8Array[]) =>
+      all.filter((frame) => readEthernet(frame).src === one.mac);
+    const received = own(await to.wire.takeUntil((all) => own(all).length >= frames.length));
     const order = received.map((frame) => readU16(frame, 14));
     assert.deepEqual(order.toSorted((a, b) => a - b), frames.map((_, at) => at));
     const overtaken = order.filter((number, at) => number < (order[at - 1] ?? 0)).length;
@@ -244,6 +245,7 @@ lanTest("LANs of the same nodes never see each other's frames", async (t) => {
     }),
   })));
   using _all = disposeAll(stations.flatMap(({ near, same, far }) => [near, same, far]));
+  for (const { near, same, far } of stations) await untilAllHear([near, same, far]);
   for (const { name, near, far } of stations) {
     await t.step(`frames of "${name}" stay in it`, async () => {
       const others = stations.filter((station) => station.name !== name)
