@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { LabProcess, runProgram } from "../support/lab_process.ts";
 import { rootTest } from "../support/netns_lab.ts";
+import { TempDir } from "../support/temp_dir.ts";
 
 const DEMO = new URL("../../scripts/demo", import.meta.url).pathname;
 
@@ -54,7 +55,11 @@ rootTest("demo --keep leaves all of it running, demo --clean removes it", async 
 
 rootTest("demo removes what it has made when it is interrupted", async () => {
   await using _cleaner = cleaner();
-  await using demo = new LabProcess([DEMO]);
+  using dir = new TempDir();
+  // Or it might come to its end before it is interrupted.
+  Deno.writeTextFileSync(`${dir.path}/ping`, "#!/bin/sh\nexec sleep 1000\n", { mode: 0o755 });
+  const env = { PATH: `${dir.path}:${Deno.env.get("PATH")}` };
+  await using demo = new LabProcess([DEMO], { env });
   await demo.waitFor(/Everyone reaches everyone/, PATIENCE_MS);
   demo.kill("SIGINT");
   assert.equal((await demo.ended).code, 130, demo.output);
@@ -66,6 +71,8 @@ rootTest("demo runs alone, and removes what a crash has left", async () => {
   await using _cleaner = cleaner();
   await using crashing = new LabProcess([DEMO]);
   await crashing.waitFor(/Everyone reaches everyone/, PATIENCE_MS);
+  // Or it might come to its end before the next one has begun.
+  crashing.kill("SIGSTOP");
   await using second = new LabProcess([DEMO, "--clean"]);
   assert.equal((await second.ended).code, 1, second.output);
   assert.match(second.stderr, /Another demo is running/);
