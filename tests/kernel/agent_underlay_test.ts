@@ -125,14 +125,14 @@ const UNDERLAY: readonly UnderlayDrift[] = [
   {
     name: "gets an address that is checked for long, and passes",
     unicast: true,
-    cause: "sysctl -qw net.ipv6.conf.eth1.accept_dad=1 net.ipv6.conf.eth1.dad_transmits=3;" +
+    cause: "sysctl -qw net.ipv6.conf.eth1.accept_dad=1 net.ipv6.conf.eth1.dad_transmits=6;" +
       "ip -6 addr del $linklocal/64 dev eth1; ip -6 addr add $linklocal/64 dev eth1",
     meanwhile: {
       reasons: ["NoIpv6Source"],
       says: /IPv6 address that is still being checked for duplicates/,
       // It ends by itself, a second for each look for duplicates.
       end: "true",
-      heals: 15_000,
+      heals: 20_000,
     },
   },
   {
