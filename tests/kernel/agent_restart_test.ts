@@ -169,7 +169,10 @@ rootTest("sweep() detaches nothing while the agent has no file left to look", as
   const a = await attached(lab, node, "pod1");
   await isAtRest(node);
   const whole = await settled(() => takePicture(node, [a]));
-  const open = new Set([...Deno.readDirSync(`/proc/${node.agent.pid}/fd`)].map(({ name }) => name));
+  const files = () =>
+    Array.fromAsync(Deno.readDir(`/proc/${node.agent.pid}/fd`), ({ name }) => name);
+  // Without those of an answer or a look that comes to its end.
+  const open = new Set(await settled(files));
   const free = Array.from({ length: 1024 }, (_, at) => at).findIndex((at) => !open.has(`${at}`));
   const limit = (files: number) =>
     node.host.run(["prlimit", `--pid=${node.agent.pid}`, `--nofile=${files}:`]);
