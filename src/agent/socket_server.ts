@@ -2,6 +2,7 @@
 
 import { describe, K8slanError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import { listenPrivately } from "../base/private_socket.ts";
 import type { AgentAnswer, AgentRequest } from "../api/agent_protocol.ts";
 import { parseAgentRequest } from "../api/agent_request.ts";
 import { toFailure } from "./failure.ts";
@@ -23,6 +24,7 @@ export interface SocketLimits {
 const LIMITS: SocketLimits = { connections: 64, deadlineMs: 10_000 };
 
 export class SocketServer {
+  readonly #path: string;
   readonly #listener: Deno.UnixListener;
   readonly #handler: RequestHandler;
   readonly #log: Log;
@@ -31,23 +33,19 @@ export class SocketServer {
 
   /** Listens at `path`, for root alone. A socket that a former agent left there is replaced. */
   constructor(path: string, handler: RequestHandler, log: Log, limits: SocketLimits = LIMITS) {
+    this.#path = path;
     this.#handler = handler;
     this.#log = log;
     this.#limits = limits;
     removeStaleSocket(path);
-    const umask = Deno.umask(0o177);
-    try {
-      this.#listener = Deno.listen({ transport: "unix", path });
-    } finally {
-      Deno.umask(umask);
-    }
+    this.#listener = listenPrivately(path);
   }
 
   /** Serves until `signal` fires, then finishes what is under way. */
   async serve(signal: AbortSignal): Promise<void> {
-    using listener = this.#listener;
-    const stop = () => listener.close();
-    if (signal.aborted) return;
+    const listener = this.#listener;
+    const stop = () => this.#close();
+    if (signal.aborted) return stop();
     signal.addEventListener("abort", stop, { once: true });
     try {
       for await (const connection of listener) {
@@ -57,10 +55,22 @@ export class SocketServer {
         if (this.#open.size >= this.#limits.connections) await Promise.race(this.#open);
       }
     } catch (error) {
-      if (!signal.aborted) throw error;
+      if (signal.aborted) return;
+      stop();
+      throw error;
     } finally {
       signal.removeEventListener("abort", stop);
       await Promise.all(this.#open);
+    }
+  }
+
+  /** Takes no more connections. */
+  #close(): void {
+    this.#listener.close();
+    try {
+      removeStaleSocket(this.#path);
+    } catch (error) {
+      this.#log.warn("Cannot remove the socket", { path: this.#path, error: describe(error) });
     }
   }
 

@@ -103,15 +103,11 @@ Deno.test("serve() answers a failure with its code, and logs it", async () => {
   });
 });
 
-Deno.test("SocketServer lets nobody but its owner connect, whatever the umask", async () => {
-  const before = Deno.umask(0);
-  try {
-    await using socket = new ServedSocket();
-    assert.equal(Deno.statSync(socket.path).mode! & 0o777, 0o600);
-    assert.equal(Deno.umask(0), 0);
-  } finally {
-    Deno.umask(before);
-  }
+Deno.test("SocketServer lets nobody but its owner connect, and removes its socket when it is stopped", async () => {
+  await using socket = new ServedSocket();
+  assert.equal(Deno.statSync(socket.path).mode! & 0o777, 0o600);
+  await socket.stop();
+  assert.throws(() => Deno.lstatSync(socket.path), Deno.errors.NotFound);
 });
 
 Deno.test("SocketServer replaces a socket that nobody listens at", () => {

@@ -1,6 +1,7 @@
 /** A gRPC server behind a unix socket, whose socket file can be made anew while calls go on. */
 
 import { K8slanError } from "../base/errors.ts";
+import { listenPrivately } from "../base/private_socket.ts";
 import { type GrpcService, serveCall } from "./grpc_call.ts";
 import { Http2Connection } from "./http2/connection.ts";
 import { fileIdentity, socketIdentity } from "./socket_file.ts";
@@ -39,7 +40,7 @@ export class GrpcListener implements Disposable {
     if (found !== undefined && found !== socketIdentity(this.path)) {
       throw new K8slanError("SocketClash", `"${this.path}" exists and is not a socket; remove it`);
     }
-    const listener = listenHidden(this.path);
+    const listener = listenPrivately(this.path);
     this.#listener = listener;
     this.#socket = socketIdentity(this.path);
     this.#accept(listener);
@@ -91,27 +92,6 @@ export class GrpcListener implements Disposable {
     await connection.run();
     this.#connections.delete(connection);
     if (this.#connections.size === 0) this.#emptied();
-  }
-}
-
-/**
- * Listens under another name, then takes the right one. A listener of Deno removes the file at the
- * path where it was made some time after it was closed, when its successor may be there already.
- */
-function listenHidden(path: string): Deno.Listener {
-  const hidden = path.replace(/([^/]*)$/, ".$1");
-  removeIfThere(hidden);
-  const umask = Deno.umask(0o177);
-  let listener: Deno.Listener | undefined;
-  try {
-    listener = Deno.listen({ transport: "unix", path: hidden });
-    Deno.renameSync(hidden, path);
-    return listener;
-  } catch (error) {
-    listener?.close();
-    throw error;
-  } finally {
-    Deno.umask(umask);
   }
 }
 
