@@ -102,13 +102,13 @@ async function installPackages(packages: readonly string[]): Promise<boolean> {
 }
 
 async function runTests(
-  { tier, files }: TestRun,
+  { tier, options: own, files }: TestRun,
   options: readonly string[],
   label: string,
 ): Promise<Result> {
   const started = performance.now();
   const counts = await denoTest({
-    args: [...tier.options, ...options, ...files],
+    args: [...own, ...options, ...files],
     minutes: tier.minutes,
     say: (line) => console.log(`${label}${line}`),
   });
