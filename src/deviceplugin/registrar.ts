@@ -218,7 +218,8 @@ export class Registrar implements Disposable {
     this.#gate.reset();
     entry.kubelet = kubelet;
     entry.problem = undefined;
-    entry.dueAt = performance.now() + this.#delays.watch;
+    // Where it has ceased to watch already, that has its own pause.
+    entry.dueAt = Math.max(entry.dueAt, performance.now() + this.#delays.watch);
   }
 
   #failed(entry: Entry, error: unknown): void {
