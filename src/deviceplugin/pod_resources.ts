@@ -97,13 +97,17 @@ export class PodResources {
   ): Promise<A> {
     const endsAt = performance.now() + this.#deadline;
     using client = new GrpcClient(this.#socket);
+    let refusal: unknown;
     for (;;) {
       const options = { deadline: Math.max(1, endsAt - performance.now()), maxBytes: MAX_BYTES };
       try {
         const answer = await client.unary(`${SERVICE}/${method}`, request.encode(message), options);
         return response.decode(answer);
       } catch (error) {
-        if (!isRefusedForNow(error) || performance.now() + REFUSED_PAUSE.max > endsAt) throw error;
+        // That it refused all the time says more than that the last try came too late.
+        if (!isRefusedForNow(error)) throw isLate(error) ? refusal ?? error : error;
+        if (performance.now() + REFUSED_PAUSE.max > endsAt) throw error;
+        refusal = error;
       }
       await pause();
     }
@@ -137,6 +141,10 @@ function byResource(devices: readonly ContainerDevices[]): Map<string, readonly 
     found.set(resource_name, [...found.get(resource_name) ?? [], ...device_ids]);
   }
   return found;
+}
+
+function isLate(error: unknown): boolean {
+  return error instanceof GrpcError && error.code === "DeadlineExceeded";
 }
 
 function isRefusedForNow(error: unknown): boolean {

@@ -3,7 +3,9 @@ import { DevicePluginSetting, devicesOf } from "../../tests/support/device_plugi
 import { FakeKubelet } from "../../tests/support/fake_kubelet.ts";
 import { TempDir } from "../../tests/support/temp_dir.ts";
 import { until } from "../../tests/support/until.ts";
+import type { GrpcHandler } from "./grpc_call.ts";
 import { GrpcError } from "./grpc_error.ts";
+import { GrpcListener } from "./grpc_listener.ts";
 import type { PodResources as Pod } from "./messages.ts";
 import { type HeldDevice, PodResources } from "./pod_resources.ts";
 
@@ -101,11 +103,27 @@ Deno.test("PodResources answers many askers at once", async () => {
 Deno.test("PodResources fails when kubelet refuses for too long", async () => {
   using setting = Setting.start();
   setting.kubelet.podResourcesRefusals = Infinity;
-  const resources = new PodResources(setting.kubelet.podResourcesSocket, { deadline: 300 });
+  const resources = new PodResources(setting.kubelet.podResourcesSocket, { deadline: 1_000 });
   await assert.rejects(
     resources.list(),
     (error) => error instanceof GrpcError && error.code === "ResourceExhausted",
   );
+});
+
+Deno.test("PodResources says that kubelet refused where the last try gets no answer in time", async () => {
+  using dir = new TempDir();
+  let calls = 0;
+  const handler: GrpcHandler = (call) => {
+    if (calls++ === 0) call.fail("ResourceExhausted", "rejected by rate limit");
+  };
+  const path = `${dir.path}/kubelet.sock`;
+  using listener = new GrpcListener(path, new Map([["/v1.PodResourcesLister/List", handler]]));
+  listener.listen();
+  await assert.rejects(
+    new PodResources(path, { deadline: 1_000 }).list(),
+    (error) => error instanceof GrpcError && error.code === "ResourceExhausted",
+  );
+  assert.equal(calls, 2);
 });
 
 Deno.test("PodResources fails when there is no kubelet", async () => {
