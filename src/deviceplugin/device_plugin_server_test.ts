@@ -147,13 +147,13 @@ Deno.test("DevicePluginServer withdraws by an empty list, an end, and no socket"
   using client = new PluginClient(setting.path);
   const watch = new Watch(client);
   await until("the first list", () => watch.lists.length === 1);
+  const started = performance.now();
   const withdrawn = setting.server.withdraw();
   await until("the end of the stream", () => watch.ended);
   assert.deepEqual(watch.lists, ["pod1 Healthy", "nothing"]);
   client[Symbol.dispose]();
-  const started = performance.now();
   await withdrawn;
-  assert.ok(performance.now() - started < 1_000, "it waited although kubelet had hung up");
+  assert.ok(performance.now() - started < 2_000, "it waited although kubelet had hung up");
   assert.throws(() => Deno.lstatSync(setting.path), Deno.errors.NotFound);
 });
 

@@ -89,7 +89,7 @@ Deno.test("watch() reports a refusal", async () => {
 });
 
 Deno.test("watch() takes silence for a dead connection", async () => {
-  const result = await watched((_1, _2, server) => server.halfOpen(watchLine("ADDED", LAN)), 50);
+  const result = await watched((_1, _2, server) => server.halfOpen(watchLine("ADDED", LAN)), 500);
   equal(result.events.length, 1);
   equal(codeOf(result), "ApiServerTimeout");
 });
