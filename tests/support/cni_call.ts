@@ -56,7 +56,7 @@ function outcome(code: number, stdout: string, notes: string): CniOutcome {
   return { code, output: JSON.parse(stdout), notes };
 }
 
-/** The role in this process; the agent has 0.3 s to answer. */
+/** The role in this process; the agent has 1 s to answer. */
 export async function callCni(call: CniCall): Promise<CniOutcome> {
   const env = environment(call);
   const stdin = stdinBytes(call.config ?? "");
@@ -68,8 +68,8 @@ export async function callCni(call: CniCall): Promise<CniOutcome> {
     answer: (text) => void (stdout += text),
     note: (line) => void notes.push(line),
     giveUpRun: () => {},
-    answerMs: 300,
-    undoMs: 100,
+    answerMs: 1_000,
+    undoMs: 1_000,
   });
   return outcome(code, stdout, notes.join("\n"));
 }
