@@ -1,4 +1,5 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
+import { leaveSocket } from "../../tests/support/stale_socket.ts";
 import { TempDir } from "../../tests/support/temp_dir.ts";
 import { listenPrivately } from "./private_socket.ts";
 
@@ -36,8 +37,7 @@ Deno.test("listenPrivately() takes the place of a socket, and of what a killed p
   using dir = new TempDir();
   const path = `${dir.path}/a.sock`;
   listenPrivately(path).close();
-  Deno.mkdirSync(`${dir.path}/.k8slan`);
-  Deno.writeTextFileSync(`${dir.path}/.k8slan/s`, "");
+  leaveSocket(`${dir.path}/.a.sock`);
   using _ = listenPrivately(path);
   deepEqual(names(dir), ["a.sock"]);
 });

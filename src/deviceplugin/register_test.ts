@@ -25,7 +25,7 @@ function kubelet(dir: TempDir, answered: Promise<void> = Promise.resolve()) {
 
 /** Connections at a unix socket's path, as the kernel tells of them: by the name it was made with. */
 function connections(path: string): number {
-  const made = path.replace(/[^/]*$/, ".k8slan/s");
+  const made = path.replace(/([^/]*)$/, ".$1");
   return Deno.readTextFileSync("/proc/net/unix").split("\n")
     .filter((line) => line.endsWith(` ${made}`) && line.split(/\s+/)[5] === "03").length;
 }
