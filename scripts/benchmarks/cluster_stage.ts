@@ -20,12 +20,18 @@ import { installProduct, type Product } from "../../tests/support/product.ts";
 import { lanObject } from "../../tests/support/product_objects.ts";
 import type { ProductNode } from "../../tests/support/product_node.ts";
 import { until } from "../../tests/support/until.ts";
+import { pause } from "./bench.ts";
 import { Follower } from "./cluster_follower.ts";
 
 export const NAMESPACE = "default";
 const KUBELET_SOCKET = "/var/lib/kubelet/pod-resources/kubelet.sock";
-/** Each look is an answer with all devices, which kubelet takes from what is measured. */
 const KUBELET_LOOK = { timeout: 60_000, interval: 50 };
+/**
+ * Each look is an answer with all devices, which kubelet and this process take from what is measured:
+ * few while so many more are on their way that the next ones cannot be the last. Milliseconds.
+ */
+const FAR_PAUSE = 250;
+const FAR = 100;
 const UNLIMITED = { perSecond: 10_000, burst: 10_000 };
 
 export interface Leader {
@@ -90,6 +96,7 @@ export class ClusterStage implements AsyncDisposable {
     return await until(what, async () => {
       const names = [...(await kubelet.allocatable()).keys()];
       found = names.filter((name) => name.startsWith(`${RESOURCE_PREFIX}/`)).length;
+      if (Math.abs(found - count) > FAR) await pause(FAR_PAUSE);
       return found === count && performance.now();
     }, KUBELET_LOOK).catch((cause) => {
       throw new Error(`${cause.message}; it has ${found}`, { cause });
