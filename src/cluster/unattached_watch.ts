@@ -57,7 +57,7 @@ export class UnattachedWatch implements Disposable {
   /** What was found lately and holds still, as far as is known. */
   found(): readonly UnattachedOnNode[] {
     return [...this.#allocations.values()].flatMap(({ found }) =>
-      found === undefined || this.#isAttached(found) ? [] : found
+      found === undefined || this.#isAttached(found) || !this.#isOffered(found) ? [] : found
     );
   }
 
@@ -145,6 +145,10 @@ export class UnattachedWatch implements Disposable {
     const { registry, attachments } = this.#options;
     const lan = registry.ofSpoke(spoke);
     return lan === undefined ? undefined : attachments.holder(markId(lan.metadata.uid), spoke);
+  }
+
+  #isOffered({ lanUid, spoke }: UnattachedOnNode): boolean {
+    return this.#options.registry.ofSpoke(spoke)?.metadata.uid === lanUid;
   }
 
   #isAttached({ lanUid, spoke }: Pick<UnattachedOnNode, "lanUid" | "spoke">): boolean {

@@ -86,6 +86,15 @@ Deno.test("UnattachedWatch tells no more of a pod that is attached at last", asy
   assert.deepEqual(setting.watch.found(), []);
 });
 
+Deno.test("UnattachedWatch tells no more of a LAN that is gone, or replaced by another one", async () => {
+  using setting = new Setting();
+  await setting.clock.advance(5_000);
+  for (const lan of [undefined, seedLan({}, "another")]) {
+    setting.lan = lan;
+    assert.deepEqual(setting.watch.found(), []);
+  }
+});
+
 Deno.test("UnattachedWatch says nothing of a pod that was attached and is detached again", async () => {
   for (const attachedAt of [0, 5_000]) {
     using setting = new Setting();
