@@ -24,8 +24,8 @@ Deno.test("until() gives up when its time is over, and says why", async () => {
 Deno.test("until() does not count that its process stood still", async () => {
   let isThere = false;
   setTimeout(() => {
-    standStill(500);
+    standStill(1_500);
     setTimeout(() => isThere = true, 50);
   }, 20);
-  await until("it comes, after the standstill", () => isThere, { timeout: 200 });
+  await until("it comes, after the standstill", () => isThere, { timeout: 1_000 });
 });
