@@ -5,9 +5,9 @@ import type { Section } from "./section.ts";
 const NOTES = `How:
 
 - **applied, deleted**: from the first of the requests, ten of which are under way at any time. What
-  kubelet gives is asked of it every 50 ms (\`GetAllocatableResources\`), every 300 ms while more than 100 devices are
-  missing or too many; the status of a node is what the scheduler goes by, and is written by kubelet once
-  a second here, every ten by default.
+  kubelet gives is asked of it every 50 ms (\`GetAllocatableResources\`), every 300 ms while more than 100
+  devices are missing or too many; the status of a node is what the scheduler goes by, and is written by
+  kubelet once a second here, every ten by default.
 - **idle**: what /proc says. Nothing is attached on the one node, all spokes of all LANs on the other,
   so that each of them is unhealthy on the first. "Without LANs" is the same process before there was
   any. Messages are those that the agent counts: lists of devices and registrations.

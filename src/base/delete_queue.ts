@@ -6,6 +6,8 @@
  * nothing is synced to disk. All calls are synchronous; each is a few system calls on a tmpfs.
  */
 
+import { removeIfThere } from "./files.ts";
+
 /** What is remembered; the agent's `del` request. */
 export interface QueuedDelete {
   readonly op: "del";
@@ -104,13 +106,5 @@ function readEntry(path: string): QueuedDelete | undefined {
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;
-  }
-}
-
-function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }

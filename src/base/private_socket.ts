@@ -1,5 +1,7 @@
 /** Listening at a unix socket that is its owner's alone. */
 
+import { removeIfThere } from "./files.ts";
+
 /**
  * Listens at `path`, in place of what is there: under another name first, so that nobody finds the
  * socket there before it is private. Closing the listener leaves the file: a listener of Deno removes
@@ -21,13 +23,5 @@ export function listenPrivately(path: string): Deno.UnixListener {
     listener?.close();
     removeIfThere(hidden);
     throw error;
-  }
-}
-
-function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }

@@ -57,7 +57,7 @@ export class UnattachedWatch implements Disposable {
   /** What was found lately and holds still, as far as is known. */
   found(): readonly UnattachedOnNode[] {
     return [...this.#allocations.values()].flatMap(({ found }) =>
-      found === undefined || this.#isAttached(found) || !this.#isOffered(found) ? [] : found
+      found !== undefined && this.#holdsStill(found) ? found : []
     );
   }
 
@@ -120,15 +120,14 @@ export class UnattachedWatch implements Disposable {
     const { registry, log } = this.#options;
     const lan = registry.ofSpoke(spoke);
     if (lan === undefined) return "nothing";
-    const place = { lanUid: lan.metadata.uid, spoke };
-    if (this.#isAttached(place)) return "nothing";
+    if (this.#holder(spoke) !== undefined) return "nothing";
     const device = await this.#device(spoke);
     if (device === undefined) return "unknown";
     const pod = { namespace: device.namespace, name: device.pod };
     // After kubelet's answer, which took its time.
-    if (this.#isAttached(place) || failed.has(keyText(pod))) return "nothing";
+    if (this.#holder(spoke) !== undefined || failed.has(keyText(pod))) return "nothing";
     log.info("A pod holds a device and is not attached yet", { lan: lanName(lan), spoke, pod });
-    return { ...place, pod };
+    return { lanUid: lan.metadata.uid, spoke, pod };
   }
 
   async #device(spoke: string): Promise<HeldDevice | undefined> {
@@ -147,12 +146,9 @@ export class UnattachedWatch implements Disposable {
     return lan === undefined ? undefined : attachments.holder(markId(lan.metadata.uid), spoke);
   }
 
-  #isOffered({ lanUid, spoke }: UnattachedOnNode): boolean {
-    return this.#options.registry.ofSpoke(spoke)?.metadata.uid === lanUid;
-  }
-
-  #isAttached({ lanUid, spoke }: Pick<UnattachedOnNode, "lanUid" | "spoke">): boolean {
-    return this.#options.attachments.holder(markId(lanUid), spoke) !== undefined;
+  #holdsStill({ lanUid, spoke }: UnattachedOnNode): boolean {
+    const isSameLan = this.#options.registry.ofSpoke(spoke)?.metadata.uid === lanUid;
+    return isSameLan && this.#holder(spoke) === undefined;
   }
 
   #end(spoke: string, allocation: Allocation | undefined): void {

@@ -176,9 +176,10 @@ export class DevicePluginManager implements Disposable {
   #look(): void {
     const { kubelet, sockets } = viewPluginFolder(this.#options.folder);
     const now = performance.now();
-    let isNews = kubelet !== this.#kubelet;
+    const isOtherKubelet = kubelet !== this.#kubelet;
+    let isNews = isOtherKubelet;
     for (const [resource, plugin] of this.#plugins) {
-      if (kubelet !== this.#kubelet) plugin.resetPauses();
+      if (isOtherKubelet) plugin.resetPauses();
       if (!plugin.isLost(sockets.get(plugin.endpoint))) continue;
       isNews = true;
       if (plugin.listenAt > now) this.#lookAt(plugin.listenAt);

@@ -1,6 +1,7 @@
 /** A gRPC server behind a unix socket, whose socket file can be made anew while calls go on. */
 
 import { K8slanError } from "../base/errors.ts";
+import { removeIfThere } from "../base/files.ts";
 import { listenPrivately } from "../base/private_socket.ts";
 import { type GrpcService, serveCall } from "./grpc_call.ts";
 import { Http2Connection } from "./http2/connection.ts";
@@ -92,13 +93,5 @@ export class GrpcListener implements Disposable {
     await connection.run();
     this.#connections.delete(connection);
     if (this.#connections.size === 0) this.#emptied();
-  }
-}
-
-function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }

@@ -1,6 +1,7 @@
 /** Network namespaces: opening, entering, making, removing (namespaces(7), setns(2)). */
 
 import { K8slanError } from "../base/errors.ts";
+import { removeIfThere } from "../base/files.ts";
 import { Fd } from "./fd.ts";
 import { cString, libc } from "./libc.ts";
 import { bindMount, unmount } from "./mount.ts";
@@ -113,9 +114,5 @@ export function removeNetns(path: string): void {
       throw error;
     }
   }
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  removeIfThere(path);
 }

@@ -197,7 +197,7 @@ for (const { name, plant, remove, spec, target, code, says } of CLASHES) {
     await lab.putLan({ ...lan, spec: { ...lan.spec, ...spec } });
     const pod = await lab.addWorkload("pod");
     const other = await lab.addWorkload("other");
-    await lab.net.spawn(other.netns, ["sh", "-c", "echo there; exec sleep 1000"]).waitFor(/there/);
+    await lab.net.hold(other.netns);
     const shell = (command: string) =>
       node.host.run([
         ...["sh", "-euc"],

@@ -93,11 +93,8 @@ export class DriftStage implements AsyncDisposable {
   }
 
   /** Keeps the LAN's namespace alive from now on, whatever becomes of its file. */
-  async hold(): Promise<LabProcess> {
-    const wait = ["sh", "-c", "echo there; exec sleep 1000"];
-    const holder = this.#lab.net.spawn(`${this.#node.netnsDir}/knlvrf`, wait);
-    await holder.waitFor(/there/);
-    return holder;
+  hold(): Promise<LabProcess> {
+    return this.#lab.net.hold(`${this.#node.netnsDir}/knlvrf`);
   }
 
   async atOnce(command: string): Promise<void> {

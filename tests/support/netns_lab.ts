@@ -97,6 +97,13 @@ export class Lab implements AsyncDisposable {
     return process;
   }
 
+  /** Starts a program that does nothing but keep the namespace at `netns`; it is in there by then. */
+  async hold(netns: string): Promise<LabProcess> {
+    const holder = this.spawn(netns, ["sh", "-c", "echo there; exec sleep 1000"]);
+    await holder.waitFor(/there/);
+    return holder;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await killProcesses(this.dir);
     await Promise.all(this.#processes.map((process) => process[Symbol.asyncDispose]()));
